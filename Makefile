@@ -1,0 +1,50 @@
+# Thin aliases. What they do lives in tools/bootstrap.sh and in the workbench command.
+BIN := .venv/bin
+UV ?= $(shell command -v uv)
+SHELL := /bin/sh
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test fast lint lab accept lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv with the locked packages (PYTHON=python3.12 chooses the interpreter)
+	@sh tools/bootstrap.sh
+
+demo: setup ## from nothing to a report: token, lessons, a short benchmark
+	$(BIN)/workbench token up softhsm
+	$(BIN)/workbench demo --out build/demo
+
+# A chain of prerequisites, not a list, so that `make -j` keeps the order.
+test: lint ## everything that must hold: linters, types, import contract, tests, every notebook
+	$(BIN)/pytest
+
+fast: setup ## the tests without the notebooks
+	$(BIN)/pytest -m "not notebook"
+
+lint: setup ## style, types, and which room may import which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# JupyterLab refuses root without the flag; a container often knows no other user.
+lab: setup ## JupyterLab at the lessons
+	$(BIN)/jupyter-lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks \
+	    $$(test "$$(id -u)" -ne 0 || echo --allow-root)
+
+accept: setup ## run the notebooks and keep what they print as the reference outputs
+	$(BIN)/workbench accept
+
+lock: $(if $(UV),,setup) ## newest versions and their hashes into requirements.lock
+	$(if $(UV),,$(BIN)/python -m pip install --quiet uv)
+	$(or $(UV),$(BIN)/uv) pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	    --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
+	@! grep -nE '://|^ *--(index|extra-index|find-links)' requirements.lock \
+	    || { echo "requirements.lock names an address: it must hold versions and hashes only" >&2; exit 1; }
+
+clean: ## remove .venv, build results and caches (tokens are kept: they live outside)
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f workbench/measure/_kernel*.so
+	find workbench tests tools native benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,52 @@
+"""Build script of the load kernel (cffi, API mode, abi3): setup.py names ``ffibuilder``.
+
+It runs in an isolated build that holds setuptools and cffi alone, so the declarations of Cryptoki are
+loaded by path and not through the package.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import cffi
+
+HERE = Path(__file__).resolve().parent
+DECLARATIONS = HERE.parent / "workbench" / "spec" / "declarations.py"
+
+
+def _declarations() -> str:
+    located = importlib.util.spec_from_file_location("workbench_declarations", DECLARATIONS)
+    assert located is not None
+    assert located.loader is not None
+    module = importlib.util.module_from_spec(located)
+    located.loader.exec_module(module)
+    return str(module.cdef())
+
+
+def _builder() -> Any:
+    builder = cffi.FFI()
+    header = (HERE / "kernel.h").read_text(encoding="utf-8")
+    builder.cdef("struct CK_FUNCTION_LIST; struct CK_MECHANISM;\n" + header)
+    # One translation unit: the declarations exist as text only, and the null module is called, not linked.
+    parts = ["#include <stddef.h>", "#include <stdint.h>", _declarations()]
+    parts += [f'#include "{name}"' for name in ("kernel.h", "kernel.c", "null_module.c")]
+    builder.set_source(
+        "workbench.measure._kernel",
+        "\n".join(parts),
+        include_dirs=[str(HERE)],
+        depends=[str(HERE / name) for name in ("kernel.h", "kernel.c", "null_module.c")],
+        extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-std=gnu11"],
+        libraries=[] if sys.platform == "win32" else ["pthread"],
+        py_limited_api=True,
+        optional=True,  # an install without a compiler works; workbench.measure then says what is slower
+    )
+    return builder
+
+
+ffibuilder = _builder()
+
+if __name__ == "__main__":
+    ffibuilder.compile(tmpdir=str(HERE.parent), verbose=True)

@@ -1,0 +1,186 @@
+"""A loaded module and the one path of every call: policy → binding → trace → error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+from workbench import spec
+from workbench.cryptoki import tracing
+from workbench.cryptoki.errors import new_error
+from workbench.cryptoki.native import NativeBinding, open_library
+from workbench.cryptoki.policy import REFUSE, Policy
+from workbench.cryptoki.pykcs11 import PyKCS11Binding
+from workbench.cryptoki.redaction import describe_arguments
+from workbench.errors import PolicyRefusal, WorkbenchError
+
+__all__ = ["Module", "ObjectLike", "SessionHandle", "SessionLike"]
+
+CONTROL_CHAPTERS = frozenset({"5.4", "5.5", "5.6"})
+ALREADY_INITIALIZED = spec.value("CKR_CRYPTOKI_ALREADY_INITIALIZED")
+BindingChoice = Literal["auto", "pykcs11", "native"]
+
+
+class SessionHandle(int):
+    """A CK_SESSION_HANDLE that knows its module and slot; only C_OpenSession makes one.
+
+    A plain number is no session here: the policy of the slot it belongs to could not be asked.
+    """
+
+    module: Module
+    slot: int
+
+    def __new__(cls, value: int, module: Module, slot: int) -> SessionHandle:
+        made = super().__new__(cls, value)
+        made.module, made.slot = module, slot
+        return made
+
+    @property
+    def handle(self) -> SessionHandle:
+        """Itself: a handle serves wherever a session does."""
+        return self
+
+
+class SessionLike(Protocol):
+    """Whatever has a session handle: the handle itself, or ``tokens.Session``."""
+
+    @property
+    def handle(self) -> SessionHandle:
+        """The handle."""
+
+
+class HasHandle(Protocol):
+    """A key or another object of a token."""
+
+    @property
+    def handle(self) -> int:
+        """The handle's number."""
+
+
+ObjectLike = int | HasHandle
+
+
+class Module:
+    """A PKCS#11 library in this process. Make one with ``Module.load``, or ``open`` and C_Initialize.
+
+    PyKCS11 serves chapters 5.4 to 5.6 (it loads and owns the module), the native view the rest;
+    ``binding`` forces one of the two for every function that it has.
+    """
+
+    def __init__(
+        self, path: str | Path, binding: BindingChoice = "auto", init_string: str | None = None
+    ) -> None:
+        self.path = str(path)
+        self.init_string = init_string
+        library, function_list = open_library(self.path)
+        self.native = NativeBinding(library, function_list)
+        self.pykcs11 = PyKCS11Binding(self.path)
+        self.binding: BindingChoice = binding
+        self._function_list = function_list
+        self._policies: dict[int, Policy] = {}
+        self._routes: dict[str, NativeBinding | PyKCS11Binding] = {}
+        self._mechanisms: dict[int, frozenset[int]] = {}
+
+    @classmethod
+    def load(
+        cls, path: str | Path, binding: BindingChoice = "auto", init_string: str | None = None
+    ) -> Module:
+        """Open the library and initialise it; a library that is initialised already is accepted."""
+        made = cls(path, binding, init_string)
+        made.initialize()
+        return made
+
+    @property
+    def function_list(self) -> int:
+        """The address of the CK_FUNCTION_LIST (v2.40), for the load kernel."""
+        from workbench.cryptoki.native import ffi
+
+        return int(ffi().cast("uintptr_t", self._function_list))
+
+    def initialize(self) -> None:
+        """C_Initialize (5.4.1), unless some other part of this process did it before."""
+        if self.init_string is not None:
+            # PyKCS11 cannot pass the string: the native view initialises, then PyKCS11 finds it done
+            rv, _ = self.native.invoke("C_Initialize", (self.init_string,))
+            if rv not in (0, ALREADY_INITIALIZED):
+                raise new_error("C_Initialize", rv)
+        self.call("C_Initialize", (self.init_string,))
+
+    def vouch(self, slot: int, policy: Policy) -> None:
+        """Put a slot under a policy; without one it may be looked at, nothing more."""
+        self._policies[slot] = policy
+
+    def policy(self, slot: int | None) -> Policy:
+        """The policy of a slot."""
+        return REFUSE if slot is None else self._policies.get(slot, REFUSE)
+
+    def mechanisms(self, slot: int) -> frozenset[int]:
+        """The numbers of the slot's mechanisms, asked for once (without a line in any trace)."""
+        if slot not in self._mechanisms:
+            invoke = self.native.invoke
+            _, counted = invoke("C_GetMechanismList", (slot, None))
+            rv, results = invoke("C_GetMechanismList", (slot, *counted))
+            if rv:
+                raise new_error("C_GetMechanismList", rv)
+            self._mechanisms[slot] = frozenset(cast(list[int], results[0]))
+        return self._mechanisms[slot]
+
+    def route(self, function: str) -> NativeBinding | PyKCS11Binding:
+        """The binding that serves a function here."""
+        chosen = self._routes.get(function)
+        if chosen is None:
+            chosen = self._routes[function] = self._choose(function)
+        return chosen
+
+    def _choose(self, function: str) -> NativeBinding | PyKCS11Binding:
+        control = spec.function(function).chapter in CONTROL_CHAPTERS
+        order: tuple[NativeBinding | PyKCS11Binding, ...] = (self.native, self.pykcs11)
+        if self.binding == "pykcs11" or (self.binding == "auto" and control):
+            order = (self.pykcs11, self.native)
+        if self.binding == "pykcs11" and not self.pykcs11.has(function):
+            raise WorkbenchError(f"PyKCS11 has no {function}; leave binding='pykcs11' out to call it")
+        for binding in order:
+            if binding.has(function):
+                return binding
+        raise WorkbenchError(f"{self.path} does not offer {function}: its function list has no entry for it")
+
+    def call(
+        self,
+        function: str,
+        arguments: Sequence[Any],
+        slot: int | None = None,
+        session: int = 0,
+        accept: tuple[int, ...] = (),
+    ) -> tuple[int, tuple[Any, ...]]:
+        """Make one call: ask the policy, call, write it down, raise on a code that is not accepted.
+
+        ``arguments``: as ``NativeBinding.invoke``. Returns ``(rv, results)``. Errors: ``PolicyRefusal``
+        before the module is reached, ``CryptokiError`` for any code but CKR_OK and ``accept``.
+        """
+        self.policy(slot).check(function, arguments)
+        binding = self._routes.get(function) or self.route(function)
+        if tracing.active:
+            start = time.monotonic_ns()
+            rv, results = binding.invoke(function, arguments)
+            times = (start, time.monotonic_ns())
+            tracing.record(function, arguments, rv, results, times, session, binding.name)
+        else:
+            rv, results = binding.invoke(function, arguments)
+        if rv and rv not in accept:
+            raise new_error(function, rv, describe_arguments(function, arguments), results)
+        return rv, results
+
+
+def session_handle(session: SessionLike) -> SessionHandle:
+    """The handle of a session; a plain number is refused, because nobody vouched for it."""
+    handle = getattr(session, "handle", None)
+    if not isinstance(handle, SessionHandle):
+        raise PolicyRefusal("hSession must be a session that C_OpenSession or Token.session() opened here")
+    return handle
+
+
+def object_handle(thing: ObjectLike) -> int:
+    """The number of an object handle, given as a number or as something that has one."""
+    return thing if isinstance(thing, int) else thing.handle

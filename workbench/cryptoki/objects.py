@@ -1,0 +1,100 @@
+"""Chapter 5.7: objects and their attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.cryptoki.attributes import (
+    AttributeValue,
+    Template,
+    attribute_name,
+    attribute_number,
+    decode,
+    encode_template,
+)
+from workbench.cryptoki.call import BUFFER_TOO_SMALL, on_session
+from workbench.cryptoki.module import ObjectLike, SessionLike, object_handle, session_handle
+
+__all__ = [
+    "C_CopyObject",
+    "C_CreateObject",
+    "C_DestroyObject",
+    "C_FindObjects",
+    "C_FindObjectsFinal",
+    "C_FindObjectsInit",
+    "C_GetAttributeValue",
+    "C_GetObjectSize",
+    "C_SetAttributeValue",
+]
+
+ROOM = 1024  # bytes offered for each attribute at first; a longer value costs a query and a second call
+
+
+def C_CreateObject(hSession: SessionLike, pTemplate: Template) -> int:
+    """Create an object from its attributes (5.7.1); its handle."""
+    handle: int = on_session(hSession, "C_CreateObject", encode_template(pTemplate))[0]
+    return handle
+
+
+def C_CopyObject(hSession: SessionLike, hObject: ObjectLike, pTemplate: Template) -> int:
+    """Copy an object, with the attributes of the template changed (5.7.2); the new handle."""
+    handle: int = on_session(hSession, "C_CopyObject", object_handle(hObject), encode_template(pTemplate))[0]
+    return handle
+
+
+def C_DestroyObject(hSession: SessionLike, hObject: ObjectLike) -> None:
+    """Destroy an object (5.7.3)."""
+    on_session(hSession, "C_DestroyObject", object_handle(hObject))
+
+
+def C_GetObjectSize(hSession: SessionLike, hObject: ObjectLike) -> int:
+    """The size of an object in bytes, as the token counts it (5.7.4)."""
+    size: int = on_session(hSession, "C_GetObjectSize", object_handle(hObject))[0]
+    return size
+
+
+def C_GetAttributeValue(
+    hSession: SessionLike, hObject: ObjectLike, pTemplate: Sequence[str | int]
+) -> dict[str, AttributeValue]:
+    """The values of the attributes named (5.7.5), by name, decoded to Python.
+
+    Errors: ``AttributeSensitive`` and ``AttributeTypeInvalid`` (CKR_…) when the token keeps one back or has
+    none; ``error.results`` then holds what it did answer, as ``[(CKA number, bytes or None)]``.
+    """
+    handle = session_handle(hSession)
+    numbers = [attribute_number(a) for a in pTemplate]
+    target = object_handle(hObject)
+
+    def ask(rooms: Sequence[int | None], accept: tuple[int, ...] = ()) -> list[tuple[int, object]]:
+        template = list(zip(numbers, rooms, strict=True))
+        arguments = (handle, target, template)
+        rows: list[tuple[int, object]]
+        rows = handle.module.call("C_GetAttributeValue", arguments, handle.slot, handle, accept)[1][0]
+        return rows
+
+    rows = ask([ROOM] * len(numbers), (BUFFER_TOO_SMALL,))
+    if any(not isinstance(raw, bytes) for _, raw in rows):
+        lengths = [raw for _, raw in ask([None] * len(numbers))]
+        rows = ask([length if isinstance(length, int) else 0 for length in lengths])
+    return {attribute_name(n): decode(n, raw) if isinstance(raw, bytes) else None for n, raw in rows}
+
+
+def C_SetAttributeValue(hSession: SessionLike, hObject: ObjectLike, pTemplate: Template) -> None:
+    """Change attributes of an object (5.7.6), as far as it is modifiable."""
+    on_session(hSession, "C_SetAttributeValue", object_handle(hObject), encode_template(pTemplate))
+
+
+def C_FindObjectsInit(hSession: SessionLike, pTemplate: Template | None = None) -> None:
+    """Begin a search (5.7.7) for the objects that have every attribute of the template; none finds all."""
+    on_session(hSession, "C_FindObjectsInit", encode_template(pTemplate or {}))
+
+
+def C_FindObjects(hSession: SessionLike, ulMaxObjectCount: int = 64) -> list[int]:
+    """The next handles found (5.7.8), at most so many; an empty list ends the search."""
+    found: list[int] = on_session(hSession, "C_FindObjects", ulMaxObjectCount)[0]
+    return found
+
+
+def C_FindObjectsFinal(hSession: SessionLike) -> None:
+    """End a search (5.7.9)."""
+    on_session(hSession, "C_FindObjectsFinal")

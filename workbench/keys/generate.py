@@ -1,0 +1,71 @@
+"""Generating keys: the templates that every module accepts, and nothing a token would have to ignore."""
+
+from __future__ import annotations
+
+from workbench.cryptoki import AttributeValue, C, SessionLike, Template
+from workbench.errors import WorkbenchError
+from workbench.keys.encodings import CURVES
+from workbench.keys.pair import KeyPair, SecretKey
+
+__all__ = ["generate_key_pair", "generate_secret_key"]
+
+
+def generate_key_pair(
+    session: SessionLike,
+    kind: str,
+    *,
+    bits: int = 2048,
+    curve: str = "P-256",
+    label: str = "",
+    token: bool = False,
+) -> KeyPair:
+    """Generate a key pair on the token (C_GenerateKeyPair, 5.18.2).
+
+    ``kind``: ``RSA`` (``bits``), ``EC`` (``curve``: P-256, P-384, P-521) or ``Ed25519``. A session object
+    unless ``token``. The private key is sensitive and not extractable.
+    """
+    public: dict[str, AttributeValue] = {"CKA_TOKEN": token, "CKA_VERIFY": True}
+    private: dict[str, AttributeValue] = {
+        "CKA_TOKEN": token,
+        "CKA_PRIVATE": True,
+        "CKA_SENSITIVE": True,
+        "CKA_EXTRACTABLE": False,
+        "CKA_SIGN": True,
+    }
+    if label:
+        public["CKA_LABEL"] = private["CKA_LABEL"] = label
+    match kind:
+        case "RSA":
+            mechanism = "CKM_RSA_PKCS_KEY_PAIR_GEN"
+            public |= {"CKA_MODULUS_BITS": bits, "CKA_PUBLIC_EXPONENT": 65537}
+        case "EC":
+            if curve not in CURVES or CURVES[curve].pyca is None:
+                raise WorkbenchError(f"no curve {curve!r}; one of P-256, P-384, P-521")
+            mechanism = "CKM_EC_KEY_PAIR_GEN"
+            public["CKA_EC_PARAMS"] = CURVES[curve].params
+        case "Ed25519":
+            mechanism = "CKM_EC_EDWARDS_KEY_PAIR_GEN"
+            public["CKA_EC_PARAMS"] = CURVES["Ed25519"].params
+        case _:
+            raise WorkbenchError(f"no key pair of kind {kind!r}; one of RSA, EC, Ed25519")
+    handles = C.GenerateKeyPair(session, mechanism, public, private)
+    return KeyPair(session.handle, kind, *handles)
+
+
+def generate_secret_key(
+    session: SessionLike, kind: str = "AES", *, bits: int = 256, label: str = "", token: bool = False
+) -> SecretKey:
+    """Generate a secret key (C_GenerateKey, 5.18.1): ``AES`` of 128, 192 or 256 bits, sensitive, not extractable."""
+    if kind != "AES":
+        raise WorkbenchError(f"no secret key of kind {kind!r}; AES")
+    template: Template = {
+        "CKA_TOKEN": token,
+        "CKA_PRIVATE": True,
+        "CKA_SENSITIVE": True,
+        "CKA_EXTRACTABLE": False,
+        "CKA_ENCRYPT": True,
+        "CKA_DECRYPT": True,
+        "CKA_VALUE_LEN": bits // 8,
+        "CKA_LABEL": label,
+    }
+    return SecretKey(session.handle, kind, C.GenerateKey(session, "CKM_AES_KEY_GEN", template))

@@ -1,0 +1,155 @@
+"""Run notebooks on tokens: one execution each gives the papermill artifact, the page and the verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from workbench import tokens as token_room
+from workbench.errors import WorkbenchError
+from workbench.notebook.document import read_notebook, write_notebook
+from workbench.notebook.execute import execute, parameters_for
+from workbench.notebook.judge import judge, sanitizer_for
+from workbench.notebook.page import write_page
+from workbench.notebook.verdict import Verdict, overall, write_verdicts
+
+__all__ = ["Step", "failures", "notebooks_in", "run", "run_one"]
+
+
+@attrs.frozen
+class Step:
+    """Progress of a run: before each code cell, and once with the verdict when a notebook has ended."""
+
+    notebook: str
+    token: str
+    position: int
+    """This notebook's place in the run, from 1."""
+    total: int
+    """Notebooks times tokens."""
+    cell: int
+    cells: int
+    verdict: Verdict | None = None
+
+
+OnStep = Callable[[Step], None]
+
+
+def notebooks_in(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The notebooks that the paths name, directories searched (not their subdirectories), in order.
+
+    Raises WorkbenchError for a path that is missing or is no notebook.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(path.glob("*.ipynb"))
+        elif path.suffix == ".ipynb" and path.is_file():
+            found.append(path)
+        else:
+            raise WorkbenchError(f"{path} is not a notebook: give .ipynb files or directories that hold some")
+    if not found:
+        raise WorkbenchError(f"no notebook in {', '.join(map(str, paths))}")
+    return tuple(dict.fromkeys(found))
+
+
+def run(
+    paths: Sequence[Path],
+    tokens: Sequence[str],
+    out_dir: Path,
+    on_progress: OnStep | None = None,
+    *,
+    timeout: int = 300,
+) -> tuple[Verdict, ...]:
+    """Execute each notebook on each token, one after the other, and judge it against its committed outputs.
+
+    Writes into out_dir: `verdicts.json`, and for each token `<token>/<stem>.ipynb`, `.html`, and
+    `.kernel.log` when the kernel itself said something. A token that is not available gives "skipped". What is
+    finished is kept: `verdicts.json` is rewritten after every notebook.
+
+    One after the other, because lessons show timings and one of them measures. timeout: seconds per cell.
+    """
+    notebooks = notebooks_in(paths)
+    stems = [path.stem for path in notebooks]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        raise WorkbenchError(f"two of the notebooks are named {twice}: run them into different directories")
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        write_verdicts(out_dir, (), {})
+    except OSError as error:
+        raise WorkbenchError(f"cannot write to {out_dir}: {error.strerror}") from None
+    verdicts: list[Verdict] = []
+    provenance: dict[str, dict[str, Any]] = {}
+    total = len(notebooks) * len(tokens)
+    for token in tokens:
+        why_not = token_room.why_not(token)
+        provenance[token] = {"unavailable": why_not} if why_not else _provenance(token)
+        for path in notebooks:
+            place = Step(_shown(path), token, len(verdicts) + 1, total, 0, 0)
+            if why_not:
+                verdict = Verdict(_shown(path), token, "skipped", why_not, (), 0.0, None, "")
+            else:
+                verdict = run_one(path, token, out_dir, _reporter(place, on_progress), timeout=timeout)
+            verdicts.append(verdict)
+            write_verdicts(out_dir, tuple(verdicts), provenance)
+            if on_progress is not None:
+                count = len(verdict.cells)
+                on_progress(attrs.evolve(place, cell=count, cells=count, verdict=verdict))
+    return tuple(verdicts)
+
+
+def run_one(
+    path: Path,
+    token: str,
+    out_dir: Path,
+    on_cell: Callable[[int, int], None] | None = None,
+    *,
+    timeout: int = 300,
+) -> Verdict:
+    """One notebook on one token: execute, judge, write artifact and page."""
+    committed = read_notebook(path)
+    artifact = out_dir / token / path.name
+    started = time.monotonic()
+    executed = execute(path, artifact, parameters_for(path, token), timeout=timeout, on_cell=on_cell)
+    seconds = round(time.monotonic() - started, 2)
+    cells = judge(committed, executed, sanitizer_for(path))
+    outcome, reason = overall(cells)
+    kernel = executed.metadata.workbench.kernel
+    verdict = Verdict(
+        _shown(path), token, outcome, reason, cells, seconds, artifact,
+        f"{kernel.name} (Python {kernel.python})" if kernel.python else kernel.name,
+    )  # fmt: skip
+    executed.metadata.workbench["token"] = token
+    executed.metadata.workbench["verdict"] = {"outcome": outcome, "reason": reason}
+    write_notebook(executed, artifact)
+    write_page(executed, verdict, artifact.with_suffix(".html"))
+    return verdict
+
+
+def failures(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """A line for everything that failed: notebook, token, cell, why."""
+    for verdict in verdicts:
+        for cell in verdict.cells:
+            if cell.outcome in ("failed", "error"):
+                yield f"{verdict.notebook} on {verdict.token}, cell {cell.number} `{cell.title}`: {cell.reason}"
+
+
+def _shown(path: Path) -> str:
+    """A path without this machine in it, where that is possible."""
+    here = Path.cwd()
+    full = path.resolve()
+    return full.relative_to(here).as_posix() if full.is_relative_to(here) else path.as_posix()
+
+
+def _reporter(place: Step, on_progress: OnStep | None) -> Callable[[int, int], None] | None:
+    if on_progress is None:
+        return None
+    return lambda cell, cells: on_progress(attrs.evolve(place, cell=cell, cells=cells))
+
+
+def _provenance(token: str) -> dict[str, Any]:
+    return {}

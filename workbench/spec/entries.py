@@ -1,0 +1,267 @@
+"""One entry for each kind of thing: which facts the tables hold of it, in the order in which they are read."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from workbench.spec import tables
+from workbench.spec.advice import advice
+from workbench.spec.explanation import Entry, Fact
+from workbench.spec.search import KINDS, attribute_references, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["entry", "vendor_entry"]
+
+# A list longer than this is told by what it leaves out, if that is short.
+_LONG = 40
+_SHORT = 12
+# The use that a mechanism table marks → how to say it, and the functions that begin it.
+_USES = {
+    "encrypt_decrypt": ("encrypt and decrypt", "C_EncryptInit, C_DecryptInit"),
+    "sign_verify": ("sign and verify", "C_SignInit, C_VerifyInit"),
+    "sign_recover_verify_recover": (
+        "sign and verify with recovery",
+        "C_SignRecoverInit, C_VerifyRecoverInit",
+    ),
+    "digest": ("digest", "C_DigestInit"),
+    "generate": ("generate keys", "C_GenerateKey or C_GenerateKeyPair"),
+    "wrap_unwrap": ("wrap and unwrap", "C_WrapKey, C_UnwrapKey"),
+    "derive": ("derive", "C_DeriveKey"),
+    "encapsulate_decapsulate": ("encapsulate and decapsulate", "C_EncapsulateKey, C_DecapsulateKey"),
+}
+_LISTS = ((68, "CK_FUNCTION_LIST"), (92, "CK_FUNCTION_LIST_3_0"), (104, "CK_FUNCTION_LIST_3_2"))
+_HEADERS = {"p11-kit-header": "p11-kit", "softhsm2-header": "SoftHSM 2"}
+
+
+def _but(names: tuple[str, ...], everything: Iterable[str], what: str) -> str | None:
+    """``103 functions, all but C_AsyncComplete`` in place of a list that fills a page."""
+    if len(names) <= _LONG:
+        return None
+    missing = [n for n in everything if n not in names]
+    rest = f", all but {', '.join(missing)}" if 0 < len(missing) <= _SHORT else ""
+    return f"{len(names)} {what}{rest}"
+
+
+def _function(name: str) -> Entry:
+    f = tables.function(name)
+    place = next(f"number {f.order} of {title}" for last, title in _LISTS if f.order <= last)
+    rules = [
+        r.rule + (f": {r.error}" if r.error else "") for r in tables.session_rules() if r.section == f.section
+    ]
+    facts = (
+        *Fact.single("category", "belongs to", f"{f.category}, chapter {f.chapter}"),
+        *Fact.single("function_list", "in the function list", place),
+        *Fact.table(
+            "parameters", "parameters", ("name", "type", "direction"), [attrs.astuple(p) for p in f.params]
+        ),
+        *Fact.listing("returns", "return codes that 3.2 lists", f.returns or ()),
+        *Fact.single("returns_note", "return codes", f.returns_note),
+        *Fact.listing("session_rules", "rules on sessions", rules),
+        *Fact.single("pykcs11", "reached by PyKCS11", "yes" if f.pykcs11 else "no"),
+    )
+    return Entry(name, "function", introduced=f.introduced, references=f.references, facts=facts)
+
+
+def _struct(name: str) -> Entry:
+    s = tables.struct(name)
+    types = (name, f"{name}_PTR", f"{name}_PTR_PTR")
+    members = [(f.name, f.ctype if f.array is None else f"{f.ctype}[{f.array}]") for f in s.fields]
+    users = [
+        m.name
+        for m in tables.mechanisms()
+        if name in (m.parameter_struct, _parameter(m.name).get("message_struct"))
+    ]
+    takers = [f.name for f in tables.functions() if any(p.ctype in types for p in f.params)]
+    holders = [t.name for t in tables.structs() if any(f.ctype in types for f in t.fields)]
+    facts = (
+        *Fact.table("members", "members", ("name", "type"), members),
+        *Fact.listing("mechanisms", "parameter of", users),
+        *Fact.listing("functions", "passed to", takers),
+        *Fact.listing("structures", "member of", holders),
+    )
+    return Entry(name, "structure", introduced=s.introduced, facts=facts)
+
+
+def _return_code(name: str) -> tuple[Fact, ...]:
+    code, told = tables.return_code(name), advice(name)
+    others = [(f"0x{n:08X}", ", ".join(_HEADERS.get(u, u) for u in users)) for n, users in code.other_values]
+    rules = [r.rule for r in tables.session_rules() if r.error == name]
+    brief = _but(code.functions, (f.name for f in tables.functions()), "functions")
+    return (
+        *Fact.table("other_values", "other numbers of this code", ("value", "header"), others),
+        *Fact.listing("causes", "likely causes", told.causes),
+        *Fact.listing("next", "next steps", told.next),
+        *Fact.listing("functions", "functions that list it in 3.2", code.functions, brief),
+        *Fact.listing("session_rules", "rules on sessions that end in it", rules),
+        # "other" says nothing that the section's title does not.
+        *Fact.single("category", "category", None if code.category == "other" else code.category),
+    )
+
+
+@cache
+def _parameters() -> dict[str, dict[str, Any]]:
+    """Mechanism → its parameter as the table has it: kind, struct, meaning, length in bytes."""
+    text = files("workbench.spec").joinpath("data", "mechanisms.json").read_text(encoding="utf-8")
+    return {row["name"]: row.get("parameter", {}) for row in json.loads(text)}
+
+
+def _parameter(mechanism: str) -> dict[str, Any]:
+    return _parameters().get(mechanism, {})
+
+
+def _parameter_text(p: dict[str, Any]) -> str | None:
+    if not p or p["kind"] == "none":
+        return p.get("kind")
+    text: str = p.get("struct") or p.get("meaning") or "bytes"
+    text += f", {p['length']} bytes" if "length" in p else ""
+    text += ", optional" if p.get("optional") else ""
+    return text + (f"; {p['message_struct']} for the message functions" if "message_struct" in p else "")
+
+
+def _mechanism(name: str) -> tuple[Fact, ...]:
+    m = tables.mechanism(name)
+    uses = [(*_USES[u], "single part only" if u in m.single_part_only else None) for u in m.functions]
+    # Key types are not a column of the standard: they follow from the names.
+    return (
+        *Fact.table("functions", "functions", ("use", "functions", "parts"), uses),
+        *Fact.single("parameter", "parameter", _parameter_text(_parameter(name))),
+        *Fact.single("key_type", "key type, by the name", m.key_type),
+    )
+
+
+def _attribute(name: str) -> tuple[Fact, ...]:
+    a = tables.attribute(name)
+    says = tables.attribute_rules()
+    rows = [
+        (
+            e.objects,
+            e.object_class,
+            e.key_type,
+            e.data_type,
+            f"§{e.section}" if e.section else None,
+            f"default {e.default}" if e.default else None,
+            "; ".join(says[r] for r in e.rules) or None,
+        )
+        for e in a.entries
+    ]
+    columns = ("objects", "object_class", "key_type", "data_type", "section", "default", "rules")
+    return (
+        *Fact.listing("data_types", "data type", a.data_types),
+        *Fact.table("entries", "objects that have it", columns, rows),
+    )
+
+
+def _with_class(attribute: str, object_class: str) -> bool:
+    return any(e.object_class == object_class for e in tables.attribute(attribute).entries)
+
+
+def _object_class(name: str) -> tuple[Fact, ...]:
+    mine = [a.name for a in tables.attributes() if _with_class(a.name, name)]
+    return Fact.listing("attributes", "attributes of its own", mine)
+
+
+def _key_type(name: str) -> tuple[Fact, ...]:
+    names = (name, tables.constant(name).alias_of)
+    mechanisms = [m.name for m in tables.mechanisms() if m.key_type in names]
+    attributes = [a.name for a in tables.attributes() if any(e.key_type in names for e in a.entries)]
+    return (
+        *Fact.listing("mechanisms", "mechanisms, by their names", mechanisms),
+        *Fact.listing("attributes", "attributes of such keys", attributes),
+    )
+
+
+def _session_state(name: str) -> tuple[Fact, ...]:
+    state = next((s for s in tables.session_states() if s.name == name), None)
+    if state is None:
+        return ()
+    moves = tables.session_transitions()
+    leads = [(t.function, t.source or "no session", t.condition) for t in moves if t.target == name]
+    leaves = [(t.function, t.target or "no session", t.condition) for t in moves if t.source == name]
+    return (
+        *Fact.single("section", "section in 3.2", f"§{state.section}" if state.section else None),
+        *Fact.single("session", "session", f"{state.session}, logged in: {state.logged_in or 'nobody'}"),
+        *Fact.table(
+            "access", "access to", ("objects", "access"), [(o, a or "none") for o, a in state.access.items()]
+        ),
+        *Fact.table("entered_by", "entered by", ("function", "from", "when"), leads),
+        *Fact.table("left_by", "left by", ("function", "to", "when"), leaves),
+    )
+
+
+def _user_type(name: str) -> tuple[Fact, ...]:
+    states = [s.name for s in tables.session_states() if s.logged_in == name]
+    return Fact.listing("session_states", "session states when logged in", states)
+
+
+def _profile(name: str) -> tuple[Fact, ...]:
+    mine = [p for p in tables.profiles() if p.profile_id == name]
+    return (
+        *Fact.listing("profiles", "profile", (p.name for p in mine)),
+        *Fact.listing("builds_on", "builds on", (b for p in mine for b in p.builds_on)),
+        *Fact.listing("functions", "functions that it asks for", (f for p in mine for f in p.functions)),
+        *Fact.listing("mechanisms", "mechanisms that it asks for", (m for p in mine for m in p.mechanisms)),
+    )
+
+
+_FACTS: dict[str, Callable[[str], tuple[Fact, ...]]] = {
+    "CKR": _return_code,
+    "CKM": _mechanism,
+    "CKA": _attribute,
+    "CKO": _object_class,
+    "CKK": _key_type,
+    "CKS": _session_state,
+    "CKU": _user_type,
+    "CKP": _profile,
+}
+
+
+def entry(name: str) -> Entry:
+    """Everything that is known of a name of the standard; KeyError for a name that it does not have."""
+    kind = kind_of(name)
+    if kind == "function":
+        return _function(name)
+    if kind == "structure":
+        return _struct(name)
+    c = tables.constant(name)
+    facts = _FACTS[c.kind](name) if c.kind in _FACTS else ()
+    references = {
+        "CKR": lambda: tables.return_code(name).references,
+        "CKM": lambda: tables.mechanism(name).references,
+        "CKA": lambda: attribute_references(tables.attribute(name)),
+    }.get(c.kind, tuple)()
+    means = advice(name).means if c.kind == "CKR" else None
+    return Entry(
+        name,
+        kind_of(name),
+        c.value,
+        c.introduced,
+        c.deprecated,
+        c.historical,
+        c.alias_of,
+        means,
+        references,
+        facts,
+    )
+
+
+def vendor_entry(kind: str, number: int) -> Entry | None:
+    """A number of a vendor's own, in the kinds that leave room for it."""
+    start = f"{kind}_VENDOR_DEFINED"
+    if start not in tables.names(kind).values():
+        return None
+    facts: tuple[Fact, ...] = ()
+    means = f"A number of the vendor's own ({start} and up): the vendor's documentation says what it is."
+    if kind == "CKR":
+        told = advice(start)
+        facts = (
+            *Fact.listing("causes", "likely causes", told.causes),
+            *Fact.listing("next", "next steps", told.next),
+        )
+    return Entry(tables.name(kind, number), f"{KINDS[kind]} of a vendor", number, means=means, facts=facts)

@@ -1,0 +1,25 @@
+"""The providers by name."""
+
+from __future__ import annotations
+
+from workbench.errors import WorkbenchError
+from workbench.tokens.providers.base import Provider, Sandbox
+from workbench.tokens.providers.nss import NSS
+from workbench.tokens.providers.softhsm import SoftHSM
+
+__all__ = ["DEFAULT", "PROVIDERS", "Provider", "Sandbox", "provider"]
+
+PROVIDERS: dict[str, Provider] = {made.name: made for made in (SoftHSM(), NSS())}
+DEFAULT = "softhsm"
+
+
+def provider(name: str) -> Provider:
+    """The provider of a token's name; ``sandbox`` is the default one's.
+
+    Errors: ``WorkbenchError`` that lists the names there are.
+    """
+    try:
+        return PROVIDERS[DEFAULT if name == "sandbox" else name]
+    except KeyError:
+        known = ", ".join(["sandbox", *PROVIDERS])
+        raise WorkbenchError(f"no token is named {name!r}; known names: {known}") from None

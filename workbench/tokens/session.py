@@ -1,0 +1,83 @@
+"""A session as a context manager: it closes whatever happens, and knows the token it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from workbench.cryptoki import C, SessionHandle, SessionInfo, Template
+from workbench.keys import KeyPair, SecretKey, generate_key_pair, generate_secret_key
+
+if TYPE_CHECKING:
+    from workbench.tokens.token import Token
+
+__all__ = ["Session"]
+
+
+class Session:
+    """An open session. It serves wherever a ``C`` function wants ``hSession``; made by ``Token.session()``."""
+
+    def __init__(self, token: Token, handle: SessionHandle) -> None:
+        self.token = token
+        self.handle = handle
+        self._open = True
+
+    @property
+    def info(self) -> SessionInfo:
+        """State and flags (C_GetSessionInfo, 5.6.4)."""
+        return C.GetSessionInfo(self)
+
+    def generate(
+        self,
+        kind: str,
+        *,
+        bits: int | None = None,
+        curve: str = "P-256",
+        label: str = "",
+        token: bool = False,
+    ) -> KeyPair:
+        """Generate a key pair: ``RSA`` (``bits``, default 2048), ``EC`` (``curve``) or ``Ed25519``.
+
+        A session object unless ``token``.
+        """
+        return generate_key_pair(self, kind, bits=bits or 2048, curve=curve, label=label, token=token)
+
+    def generate_secret(
+        self, kind: str = "AES", *, bits: int = 256, label: str = "", token: bool = False
+    ) -> SecretKey:
+        """Generate a secret key of ``bits``: ``AES``. A session object unless ``token``."""
+        return generate_secret_key(self, kind, bits=bits, label=label, token=token)
+
+    def find(self, template: Template | None = None) -> list[int]:
+        """The handles of all objects with these attributes (5.7.7 to 5.7.9); none given finds all."""
+        return list(self._found(template))
+
+    def _found(self, template: Template | None) -> Iterator[int]:
+        C.FindObjectsInit(self, template)
+        try:
+            while batch := C.FindObjects(self):
+                yield from batch
+        finally:
+            C.FindObjectsFinal(self)
+
+    def random(self, length: int) -> bytes:
+        """So many random bytes from the token (5.19.2)."""
+        return C.GenerateRandom(self, length)
+
+    def close(self) -> None:
+        """C_CloseSession (5.6.2); closing twice changes nothing."""
+        if self._open:
+            self._open = False
+            C.CloseSession(self)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Session with {self.token.name!r}{'' if self._open else ', closed'}>"

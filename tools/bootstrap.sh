@@ -28,7 +28,7 @@ step() {
     wait $job || status=$?
     trap - INT TERM
     [ ! -t 1 ] || printf '\r\033[K'
-    [ $status -eq 0 ] || { tail -n 25 "$log" >&2; die "that failed; the whole output is in $log."; }
+    [ $status -eq 0 ] || { tail -n 12 "$log" >&2; die "that failed; the whole output is in $log."; }
 }
 
 pip_install() { $venv/bin/python -m pip --disable-pip-version-check install "$@"; }

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     )
     from workbench.errors import PolicyRefusal, WorkbenchError
     from workbench.measure import bench
-    from workbench.notebook import load_ipython_extension, state_machine
+    from workbench.notebook import lifecycle, load_ipython_extension, state_machine
     from workbench.spec.explain import explain
-    from workbench.tokens import Session, Token, open  # noqa: A004 (wb.open is the name people read)
+    from workbench.tokens import Session, Token, open
 
 __all__ = [
     "C",
@@ -53,6 +53,7 @@ __all__ = [
     "expect",
     "explain",
     "gcm",
+    "lifecycle",
     "load_ipython_extension",
     "mechanism",
     "open",
@@ -67,6 +68,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "bench": "workbench.measure",
     "explain": "workbench.spec.explain",
+    "lifecycle": "workbench.notebook",
     "load_ipython_extension": "workbench.notebook",
     "open": "workbench.tokens",
     "PolicyRefusal": "workbench.errors",

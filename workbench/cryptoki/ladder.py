@@ -11,10 +11,20 @@ from workbench.cryptoki.tracing import Note, Record
 __all__ = ["Ladder"]
 
 LEFT, RIGHT, TOP, STEP, WIDTH = 150, 690, 56, 46, 840
-_STYLE = (
-    "text{font:13px sans-serif;fill:#1b1f24}.small{font-size:11px;fill:#57606a}.bad{fill:#b3261e;font-weight:bold}"
-    "line{stroke:#57606a;stroke-width:1.2}.life{stroke-dasharray:3 4}.answer{stroke-dasharray:6 3}"
-    "rect{fill:#fff}.head{fill:#eaeef2;stroke:#57606a}.own{fill:#fff4d6;stroke:#9a6700}"
+# Inline SVG shares its style sheet with the page: every rule begins with the drawing's own class.
+_STYLE = "".join(
+    f".wb-ladder {rule}"
+    for rule in (
+        "text{font:13px sans-serif;fill:#1b1f24}",
+        ".small{font-size:11px;fill:#57606a}",
+        ".bad{font-size:11px;fill:#b3261e;font-weight:bold}",
+        "line{stroke:#57606a;stroke-width:1.2}",
+        ".life{stroke-dasharray:3 4}",
+        ".answer{stroke-dasharray:6 3}",
+        ".ground{fill:#fff}",
+        ".head{fill:#eaeef2;stroke:#57606a}",
+        ".own{fill:#fff4d6;stroke:#9a6700}",
+    )
 )
 
 
@@ -49,10 +59,10 @@ class Ladder:
             y += STEP
         height = y + 8
         frame = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" class="wb-ladder" '
             f'aria-label="Sequence of {len(self.entries)} steps between program and token">',
             f"<style>{_STYLE}</style>",
-            f'<rect width="{WIDTH}" height="{height}"/>',
+            f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
         ]
         for x, title in ((LEFT, "program"), (RIGHT, "token")):
             frame.append(f'<line class="life" x1="{x}" y1="{TOP - 16}" x2="{x}" y2="{height - 6}"/>')
@@ -62,7 +72,6 @@ class Ladder:
 
     def _call(self, entry: Record, y: int) -> list[str]:
         middle = (LEFT + RIGHT) // 2
-        bad = ' class="bad"' if entry.failed else ""
         what = _first_words(entry)
         return [
             f'<line x1="{LEFT}" y1="{y}" x2="{RIGHT - 8}" y2="{y}"/>',
@@ -72,7 +81,7 @@ class Ladder:
             f'<text class="small" x="{LEFT - 66}" y="{y + 4}" text-anchor="end">§{entry.section}</text>',
             f'<line class="answer" x1="{LEFT + 8}" y1="{y + 18}" x2="{RIGHT}" y2="{y + 18}"/>',
             f'<path d="M{LEFT + 10} {y + 14} L{LEFT} {y + 18} L{LEFT + 10} {y + 22} z" fill="#57606a"/>',
-            f'<text x="{middle}" y="{y + 13}" text-anchor="middle"{bad}>'
+            f'<text x="{middle}" y="{y + 13}" text-anchor="middle">'
             f'<tspan class="{"bad" if entry.failed else "small"}">{entry.rv_name}{self._took(entry)}</tspan></text>',
         ]
 

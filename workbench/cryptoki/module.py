@@ -33,6 +33,7 @@ class SessionHandle(int):
     slot: int
 
     def __new__(cls, value: int, module: Module, slot: int) -> SessionHandle:
+        """A handle of a session with the token in ``slot`` of ``module``."""
         made = super().__new__(cls, value)
         made.module, made.slot = module, slot
         return made

@@ -37,7 +37,8 @@ def generate_key_pair(
     match kind:
         case "RSA":
             mechanism = "CKM_RSA_PKCS_KEY_PAIR_GEN"
-            public |= {"CKA_MODULUS_BITS": bits, "CKA_PUBLIC_EXPONENT": 65537}
+            public["CKA_MODULUS_BITS"] = bits
+            public["CKA_PUBLIC_EXPONENT"] = 65537
         case "EC":
             if curve not in CURVES or CURVES[curve].pyca is None:
                 raise WorkbenchError(f"no curve {curve!r}; one of P-256, P-384, P-521")

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.notebook.diagrams import Diagram, lifecycle, state_machine
     from workbench.notebook.magics import load_ipython_extension
     from workbench.notebook.manuscript import problems
     from workbench.notebook.progress import Progress, track
@@ -19,33 +20,39 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CellVerdict",
+    "Diagram",
     "Matrix",
     "Progress",
     "Step",
     "Verdict",
     "accept",
     "failures",
+    "lifecycle",
     "load_ipython_extension",
     "notebooks_in",
     "problems",
     "read_verdicts",
     "run",
+    "state_machine",
     "track",
 ]
 
 _HOME = {
     "CellVerdict": "verdict",
+    "Diagram": "diagrams",
     "Matrix": "verdict",
     "Progress": "progress",
     "Step": "runner",
     "Verdict": "verdict",
     "accept": "refresh",
     "failures": "runner",
+    "lifecycle": "diagrams",
     "load_ipython_extension": "magics",
     "notebooks_in": "runner",
     "problems": "manuscript",
     "read_verdicts": "verdict",
     "run": "runner",
+    "state_machine": "diagrams",
     "track": "progress",
 }
 

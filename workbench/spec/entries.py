@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from workbench.spec import tables
-from workbench.spec.advice import advice
 from workbench.spec.explanation import Entry, Fact
 from workbench.spec.search import KINDS, attribute_references, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["entry", "vendor_entry"]
+    from workbench.spec.model import Advice
+
+__all__ = ["entry", "types", "vendor_entry"]
 
 # A list longer than this is told by what it leaves out, if that is short.
 _LONG = 40
@@ -69,35 +70,52 @@ def _function(name: str) -> Entry:
     return Entry(name, "function", introduced=f.introduced, references=f.references, facts=facts)
 
 
-def _struct(name: str) -> Entry:
-    s = tables.struct(name)
-    types = (name, f"{name}_PTR", f"{name}_PTR_PTR")
-    members = [(f.name, f.ctype if f.array is None else f"{f.ctype}[{f.array}]") for f in s.fields]
+def _users(name: str) -> tuple[Fact, ...]:
+    """What a type or structure is used in."""
+    spelled = (name, f"{name}_PTR", f"{name}_PTR_PTR")
     users = [
         m.name
         for m in tables.mechanisms()
         if name in (m.parameter_struct, _parameter(m.name).get("message_struct"))
     ]
-    takers = [f.name for f in tables.functions() if any(p.ctype in types for p in f.params)]
-    holders = [t.name for t in tables.structs() if any(f.ctype in types for f in t.fields)]
-    facts = (
-        *Fact.table("members", "members", ("name", "type"), members),
+    takers = [f.name for f in tables.functions() if any(p.ctype in spelled for p in f.params)]
+    holders = [t.name for t in tables.structs() if any(f.ctype in spelled for f in t.fields)]
+    return (
         *Fact.listing("mechanisms", "parameter of", users),
-        *Fact.listing("functions", "passed to", takers),
+        *Fact.listing("functions", "passed to", takers, _but(tuple(takers), (), "functions")),
         *Fact.listing("structures", "member of", holders),
     )
+
+
+def _struct(name: str) -> Entry:
+    s = tables.struct(name)
+    members = [(f.name, f.ctype if f.array is None else f"{f.ctype}[{f.array}]") for f in s.fields]
+    facts = (*Fact.table("members", "members", ("name", "type"), members), *_users(name))
     return Entry(name, "structure", introduced=s.introduced, facts=facts)
 
 
+def _type(name: str) -> Entry:
+    facts = (*Fact.single("is", "stands for", types()[name]), *_users(name))
+    return Entry(name, "type", facts=facts)
+
+
+def _told(told: Advice | None) -> tuple[Fact, ...]:
+    if told is None:
+        return ()
+    return (
+        *Fact.listing("causes", "likely causes", told.causes),
+        *Fact.listing("next", "next steps", told.next),
+    )
+
+
 def _return_code(name: str) -> tuple[Fact, ...]:
-    code, told = tables.return_code(name), advice(name)
+    code, told = tables.return_code(name), tables.advice(name)
     others = [(f"0x{n:08X}", ", ".join(_HEADERS.get(u, u) for u in users)) for n, users in code.other_values]
     rules = [r.rule for r in tables.session_rules() if r.error == name]
     brief = _but(code.functions, (f.name for f in tables.functions()), "functions")
     return (
         *Fact.table("other_values", "other numbers of this code", ("value", "header"), others),
-        *Fact.listing("causes", "likely causes", told.causes),
-        *Fact.listing("next", "next steps", told.next),
+        *_told(told),
         *Fact.listing("functions", "functions that list it in 3.2", code.functions, brief),
         *Fact.listing("session_rules", "rules on sessions that end in it", rules),
         # "other" says nothing that the section's title does not.
@@ -105,11 +123,23 @@ def _return_code(name: str) -> tuple[Fact, ...]:
     )
 
 
+def _load(table: str) -> Any:
+    return json.loads(files("workbench.spec").joinpath("data", f"{table}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def types() -> dict[str, str]:
+    """The type names of the header that are neither structures nor pointers → what they stand for."""
+    rows = [(name, target) for name, target, pointer in _load("structs")["typedefs"] if not pointer]
+    return {
+        name: "structure of the functions' addresses" if name == target else target for name, target in rows
+    }
+
+
 @cache
 def _parameters() -> dict[str, dict[str, Any]]:
     """Mechanism → its parameter as the table has it: kind, struct, meaning, length in bytes."""
-    text = files("workbench.spec").joinpath("data", "mechanisms.json").read_text(encoding="utf-8")
-    return {row["name"]: row.get("parameter", {}) for row in json.loads(text)}
+    return {row["name"]: row.get("parameter", {}) for row in _load("mechanisms")}
 
 
 def _parameter(mechanism: str) -> dict[str, Any]:
@@ -168,7 +198,7 @@ def _object_class(name: str) -> tuple[Fact, ...]:
 
 
 def _key_type(name: str) -> tuple[Fact, ...]:
-    names = (name, tables.constant(name).alias_of)
+    names = {name, tables.constant(name).alias_of} - {None}
     mechanisms = [m.name for m in tables.mechanisms() if m.key_type in names]
     attributes = [a.name for a in tables.attributes() if any(e.key_type in names for e in a.entries)]
     return (
@@ -229,6 +259,8 @@ def entry(name: str) -> Entry:
         return _function(name)
     if kind == "structure":
         return _struct(name)
+    if kind == "type":
+        return _type(name)
     c = tables.constant(name)
     facts = _FACTS[c.kind](name) if c.kind in _FACTS else ()
     references = {
@@ -236,10 +268,11 @@ def entry(name: str) -> Entry:
         "CKM": lambda: tables.mechanism(name).references,
         "CKA": lambda: attribute_references(tables.attribute(name)),
     }.get(c.kind, tuple)()
-    means = advice(name).means if c.kind == "CKR" else None
+    told = tables.advice(name)
+    means = told.means if told else None
     return Entry(
         name,
-        kind_of(name),
+        kind,
         c.value,
         c.introduced,
         c.deprecated,
@@ -256,12 +289,6 @@ def vendor_entry(kind: str, number: int) -> Entry | None:
     start = f"{kind}_VENDOR_DEFINED"
     if start not in tables.names(kind).values():
         return None
-    facts: tuple[Fact, ...] = ()
     means = f"A number of the vendor's own ({start} and up): the vendor's documentation says what it is."
-    if kind == "CKR":
-        told = advice(start)
-        facts = (
-            *Fact.listing("causes", "likely causes", told.causes),
-            *Fact.listing("next", "next steps", told.next),
-        )
+    facts = _told(tables.advice(start)) if kind == "CKR" else ()
     return Entry(tables.name(kind, number), f"{KINDS[kind]} of a vendor", number, means=means, facts=facts)

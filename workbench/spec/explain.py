@@ -9,7 +9,7 @@ from functools import cache
 
 from workbench.errors import WorkbenchError
 from workbench.spec import tables
-from workbench.spec.entries import entry, vendor_entry
+from workbench.spec.entries import entry, types, vendor_entry
 from workbench.spec.explanation import Entry, Explanation, Fact
 from workbench.spec.search import KINDS, Place, by_section, sections
 
@@ -47,7 +47,7 @@ def explain(term: str) -> Explanation:
 @cache
 def _all_names() -> tuple[str, ...]:
     functions = [f.name for f in tables.functions()]
-    return (*functions, *(c.name for c in tables.constants()), *(s.name for s in tables.structs()))
+    return (*functions, *(c.name for c in tables.constants()), *(s.name for s in tables.structs()), *types())
 
 
 def _plain(name: str) -> str:
@@ -65,6 +65,8 @@ def _loose() -> dict[str, tuple[str, ...]]:
 
 
 def _name(asked: str, term: str) -> Explanation:
+    while asked.startswith("CK_") and asked.endswith("_PTR"):
+        asked = asked.removesuffix("_PTR")  # a pointer to it is explained by it
     if asked in _all_names():
         return Explanation(term, (entry(asked),))
     found = _loose().get(_plain(asked), ())
@@ -81,8 +83,12 @@ def _quoted(text: str) -> str:
 
 def _nearest(asked: str) -> list[str]:
     """The three names most like what was typed, with or without its prefix."""
-    close = difflib.get_close_matches(_plain(asked), list(_loose()), n=6, cutoff=0.0)
-    return list(dict.fromkeys(n for key in close for n in _loose()[key]))[:3]
+    spelled: dict[str, list[str]] = {}
+    for name in _all_names():
+        for key in (name.lower(), name.partition("_")[2].lower()):
+            spelled.setdefault(key, []).append(name)
+    close = difflib.get_close_matches(re.sub(r"[\s-]+", "_", asked.lower()), spelled, n=6, cutoff=0.0)
+    return list(dict.fromkeys(n for key in close for n in spelled[key]))[:3]
 
 
 def _number(number: int, kind: str | None, term: str) -> Explanation:

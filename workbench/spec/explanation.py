@@ -21,6 +21,7 @@ __all__ = ["Entry", "Explanation", "Fact"]
 
 WIDTH = 100
 SHOWN_IN_FULL = 3  # more entries than this print as a list of one line each
+LINKED_IN_FULL = 8  # more references than this print as section numbers
 
 
 @attrs.frozen
@@ -60,6 +61,12 @@ class Fact:
         kept = tuple(tuple(row[i] for i in used) for row in cells)
         return (cls(key, label, kept, tuple(columns[i] for i in used)),) if kept else ()
 
+    @property
+    def inline(self) -> bool:
+        """Whether the list reads as one line of names rather than as sentences."""
+        texts = [row[0] or "" for row in self.rows]
+        return self.scalar or all(len(t) <= 40 and not t.endswith(".") for t in texts)
+
     def plain(self) -> Any:
         """The fact as JSON: a text, a list of texts, or a list of objects without empty members."""
         if self.columns:
@@ -94,7 +101,7 @@ class Entry:
         parts += ["deprecated"] * self.deprecated + ["historical"] * self.historical
         parts += [f"another name of {self.alias_of}"] if self.alias_of else []
         here = {r.section for r in self.references if r.version == "3.2" and r.section}
-        parts += [f"§{section}" for section in here] if len(here) == 1 else []
+        parts += [f"§{section}" for section in here if len(here) == 1 and f"§{section}" != self.name]
         return ", ".join(parts)
 
     @property
@@ -170,6 +177,13 @@ def _place(r: Reference) -> str:
     return " ".join(p for p in parts if p)
 
 
+def _by_version(references: Iterable[Reference]) -> dict[str, list[Reference]]:
+    groups: dict[str, list[Reference]] = {}
+    for r in references:
+        groups.setdefault(r.version, []).append(r)
+    return groups
+
+
 def _fill(text: str, first: str, rest: str | None = None) -> str:
     return textwrap.fill(
         text,
@@ -181,11 +195,25 @@ def _fill(text: str, first: str, rest: str | None = None) -> str:
     )
 
 
-def _record(row: tuple[str | None, ...]) -> str:
-    """A wide row as a sentence: the first cell, the middle ones in brackets, the last one after a colon."""
-    middle = ", ".join(c for c in row[1:-1] if c)
-    head = f"{row[0] or 'any'} ({middle})" if middle else row[0] or "any"
-    return f"{head}: {row[-1]}" if row[-1] else head
+def _records(fact: Fact) -> list[str]:
+    """Wide rows as lines: first cell (middle cells): rules. Rules that many rows share are told once."""
+    ruled = fact.columns[-1] == "rules"
+    groups: dict[str | None, list[str]] = {}
+    for row in fact.rows:
+        *cells, rules = row if ruled else (*row, None)
+        middle = ", ".join(c for c in cells[1:] if c)
+        head = f"{cells[0] or 'any'} ({middle})" if middle else cells[0] or "any"
+        groups.setdefault(rules, []).append(head)
+    lines = []
+    for rules, heads in groups.items():
+        if rules is None:
+            lines += [_fill(head, "    - ") for head in heads]
+        elif len(heads) == 1:
+            lines.append(_fill(f"{heads[0]}: {rules}", "    - "))
+        else:
+            lines.append(_fill(f"{rules}, for", "    - "))
+            lines += [_fill(head, "        ") for head in heads]
+    return lines
 
 
 def _rows(fact: Fact) -> list[str]:
@@ -193,11 +221,11 @@ def _rows(fact: Fact) -> list[str]:
         return [_fill(fact.brief, "    ")]
     if not fact.columns:
         cells = [row[0] or "" for row in fact.rows]
-        if fact.scalar or all(" " not in c for c in cells):
+        if fact.inline:
             return [_fill(", ".join(cells), "    ")]
         return [_fill(c, "    - ") for c in cells]
     if len(fact.columns) > 3:
-        return [_fill(_record(row), "    - ") for row in fact.rows]
+        return _records(fact)
     widths = [max(len(row[i] or "") for row in fact.rows) for i in range(len(fact.columns) - 1)]
     lines = []
     for row in fact.rows:
@@ -215,15 +243,19 @@ def _text(e: Entry) -> str:
     if e.references:
         lines += ["", "  in the standard"]
         width = max(len(r.version) for r in e.references)
-        for r in e.references:
-            told = [text for text in (_place(r), r.url) if text]
-            heads = [f"    {r.version:{width}}  ", " " * (width + 6)]
-            lines += [head + text for head, text in zip(heads, told, strict=False)]
+        for version, group in _by_version(e.references).items():
+            heads = [f"    {version:{width}}  ", " " * (width + 6)]
+            if len(e.references) > LINKED_IN_FULL:
+                lines.append(_fill(", ".join(f"§{r.section}" for r in group), heads[0]))
+                continue
+            for r in group:
+                told = [text for text in (_place(r), r.url) if text]
+                lines += [head + text for head, text in zip(heads, told, strict=False)]
     return "\n".join(lines)
 
 
-def _link(r: Reference) -> str:
-    text = escape(_place(r) or "the text")
+def _link(r: Reference, short: bool) -> str:
+    text = escape(f"§{r.section}" if short and r.section else _place(r) or "the text")
     return f'<a href="{escape(r.url)}" target="_blank" rel="noopener">{text}</a>' if r.url else text
 
 
@@ -237,7 +269,7 @@ def _cell(fact: Fact) -> str:
         )
         return f"<table><tr>{head}</tr>{body}</table>"
     cells = [row[0] or "" for row in fact.rows]
-    if fact.scalar or all(" " not in c for c in cells):
+    if fact.inline:
         return escape(", ".join(cells))
     return "<ul>" + "".join(f"<li>{escape(c)}</li>" for c in cells) + "</ul>"
 
@@ -245,8 +277,12 @@ def _cell(fact: Fact) -> str:
 def _html(e: Entry) -> str:
     rows = [(escape(f.label), _cell(f)) for f in e.facts]
     if e.references:
-        places = "<br>".join(f"{escape(r.version)}: {_link(r)}" for r in e.references)
-        rows.append(("in the standard", places))
+        short = len(e.references) > LINKED_IN_FULL
+        places = [
+            f"{escape(version)}: {(', ' if short else '; ').join(_link(r, short) for r in group)}"
+            for version, group in _by_version(e.references).items()
+        ]
+        rows.append(("in the standard", "<br>".join(places)))
     left = 'style="text-align:left;vertical-align:top"'
     body = "".join(f"<tr><th {left}>{label}</th><td {left}>{cell}</td></tr>" for label, cell in rows)
     means = f"<br>{escape(e.means)}" if e.means else ""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workbench.spec import tables
-from workbench.spec.advice import advice
 from workbench.spec.model import Reference
 
 if TYPE_CHECKING:
@@ -31,23 +30,51 @@ KINDS = {
     "CKS": "session state",
     "CKC": "certificate type",
     "CKH": "hardware feature type",
-    "CKG": "mask generation function or generator",
+    "CKG": "mask generation function",
     "CKZ": "encoding parameter source",
     "CKD": "key derivation function",
-    "CKP": "profile, parameter set or pseudo-random function",
+    "CKP": "profile",
     "CKN": "notification",
     "CKT": "trust",
     "CKV": "validation",
 }
-# The one name whose prefix misleads.
-_EXCEPTIONS = {"CKS_LAST_VALIDATION_OK": "session validation flags"}
+# Where one prefix serves several things: beginnings of names that mean another one.
+_NAMED = {
+    "CKG_GENERATE": "generator function",
+    "CKG_NO_GENERATE": "generator function",
+    "CKP_ML_": "parameter set",
+    "CKP_SLH_": "parameter set",
+    "CKP_PKCS5_PBKD2_": "pseudo-random function",
+    "CKS_LAST_VALIDATION_OK": "session validation flags",
+}
 # The documents that the attribute tables come from, as versions.
 _DOCUMENTS = {"spec-3.2-cs01": "3.2", "spec-3.3-wd1": "3.3 draft", "hist-wd": "historical"}
 
-_SMALL_WORDS = frozenset(
-    ["a", "an", "and", "are", "do", "does", "for", "from", "how", "i", "in", "is", "it", "my", "of", "on"]
-    + ["or", "the", "to", "was", "what", "why", "with"]
-)
+_SMALL_WORDS = {
+    "a",
+    "an",
+    "and",
+    "are",
+    "be",
+    "can",
+    "cannot",
+    "do",
+    "does",
+    "for",
+    "from",
+    "how",
+    "i",
+    "in",
+    "is",
+} | {"it", "my", "not", "of", "on", "or", "the", "to", "was", "what", "why", "with"}
+# What people say → what the standard says.
+_SYNONYMS = {
+    "hash": "digest",
+    "hashing": "digest",
+    "delete": "destroy",
+    "password": "pin",
+    "passphrase": "pin",
+}
 _NAME, _TITLE, _ADVICE, _TABLE = 8, 4, 3, 2  # how much a word counts where it stands
 
 
@@ -74,8 +101,11 @@ def kind_of(name: str) -> str:
     """What a name of the standard is: ``function``, ``structure``, ``return code`` …"""
     if name.startswith("C_"):
         return "function"
-    # Not every structure begins with CK_ (specifiedParams does not).
-    return _EXCEPTIONS.get(name) or KINDS.get(name.partition("_")[0], "structure")
+    # Not every structure begins with CK_ (specifiedParams does not), and not all that does is one.
+    if name in _structures():
+        return "structure"
+    named = (kind for start, kind in _NAMED.items() if name.startswith(start))
+    return next(named, None) or KINDS.get(name.partition("_")[0], "type")
 
 
 def attribute_references(attribute: Attribute) -> tuple[Reference, ...]:
@@ -83,6 +113,11 @@ def attribute_references(attribute: Attribute) -> tuple[Reference, ...]:
     rows = [e for e in attribute.entries if e.section and e.source]
     places = [Reference(_DOCUMENTS[e.source], e.section, title=e.title, url=e.url) for e in rows if e.source]
     return tuple(dict.fromkeys(places))
+
+
+@cache
+def _structures() -> frozenset[str]:
+    return frozenset(s.name for s in tables.structs())
 
 
 @cache
@@ -156,12 +191,15 @@ def _documents() -> tuple[_Document, ...]:
         words = [f.category, *(p.name for p in f.params), *(p.ctype for p in f.params)]
         made.append(_document(f.name, f.category, titles, [], words))
     for code in tables.return_codes():
-        told = advice(code.name)
-        texts = [told.means, *told.causes, *told.next]
-        made.append(_document(code.name, told.means, [], texts, [KINDS["CKR"], code.category or ""]))
+        told = tables.advice(code.name)
+        texts = [told.means, *told.causes, *told.next] if told else []
+        line = told.means if told else KINDS["CKR"]
+        made.append(_document(code.name, line, [], texts, [KINDS["CKR"], code.category or ""]))
     for m in tables.mechanisms():
         titles = [r.title for r in m.references if r.title]
-        words = [KINDS["CKM"], *m.functions, m.parameter_struct or "", m.key_type or ""]
+        members = [f.name for s in tables.structs() if s.name == m.parameter_struct for f in s.fields]
+        words = [KINDS["CKM"], *m.functions, m.parameter_struct or "", *members]
+        words.append(m.key_type or "")
         made.append(_document(m.name, titles[-1] if titles else KINDS["CKM"], titles, [], words))
     for a in tables.attributes():
         titles = [e.title for e in a.entries if e.title]
@@ -179,7 +217,7 @@ def _documents() -> tuple[_Document, ...]:
 
 def _same(asked: str, word: str) -> int:
     """3 for the same word, 2 for its beginning, 1 for an ending more or less (signing, sign), else 0."""
-    if asked == word:
+    if word in (asked, _SYNONYMS.get(asked)):
         return 3
     if len(asked) >= 3 and word.startswith(asked):
         return 2
@@ -206,8 +244,10 @@ def search(text: str, limit: int = 20) -> tuple[Hit, ...]:
         return ()
     scored = [(_score(asked, d), d) for d in _documents()]
     most = max(found for (found, _), _ in scored)
+    # Of three words and more, one may be a word that nobody wrote down.
+    enough = max(1, most - 1 if len(asked) > 2 else most)
     best = sorted(
-        ((found, weight, d) for (found, weight), d in scored if found == most > 0),
-        key=lambda row: (-row[1], len(row[2].name), row[2].name),
+        ((found, weight, d) for (found, weight), d in scored if found >= enough),
+        key=lambda row: (-row[0], -row[1], len(row[2].name), row[2].name),
     )
     return tuple(Hit(d.name, kind_of(d.name), d.line, weight) for _, weight, d in best[:limit])

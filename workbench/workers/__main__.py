@@ -18,6 +18,7 @@ from typing import Any
 from workbench.workers.messages import Failed, Ready, Returned, Start, Task
 
 GRACE_SECONDS = 5.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> int:
@@ -25,8 +26,15 @@ def main() -> int:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     descriptor = int(sys.argv[1])
-    _die_with(descriptor)
+    _die_with_parent(descriptor, bound=sys.argv[2:] == ["bound"])
     connection: Connection[Any, Any] = Connection(descriptor)
+    try:
+        return _serve(connection)
+    except (EOFError, ConnectionError):
+        return 0  # the parent has hung up
+
+
+def _serve(connection: Connection[Any, Any]) -> int:
     start = connection.recv()
     assert isinstance(start, Start)
     if start.import_path is not None:
@@ -41,21 +49,17 @@ def main() -> int:
     try:
         connection.send(Ready(os.getpid()))
         while True:
-            try:
-                connection.send(_answer(token, connection.recv()))
-            except (EOFError, ConnectionError):
-                return 0
+            connection.send_bytes(_answer(token, connection.recv_bytes()))
     finally:
         token.close()
 
 
-def _answer(token: Any, task: Task) -> Returned | Failed:
+def _answer(token: Any, question: bytes) -> bytes:
     try:
-        returned = Returned(task.function(token, *task.arguments))
-        pickle.dumps(returned)
+        task: Task = pickle.loads(question)  # noqa: S301 - from our parent, over a socket that nobody else has
+        return pickle.dumps(Returned(task.function(token, *task.arguments)))
     except Exception as error:  # noqa: BLE001 - it is re-raised in the parent
-        return _failed(error)
-    return returned
+        return pickle.dumps(_failed(error))
 
 
 def _failed(error: Exception) -> Failed:
@@ -67,21 +71,20 @@ def _failed(error: Exception) -> Failed:
     return Failed(error, type(error).__name__, str(error), text)
 
 
-def _die_with(descriptor: int) -> None:
-    """End this process when the parent's end of the socket closes, even while a module hangs.
+def _die_with_parent(descriptor: int, *, bound: bool) -> None:
+    """End this process when the parent is gone, however it went.
 
-    Linux also sends SIGKILL by itself when the thread that started us ends, but that thread need not be
-    the parent's last; so a thread of ours watches the socket. It needs no GIL to wait, and a module that
-    holds the GIL for ever is ended by the parent's own watchdog.
+    Linux does that for the child of a lasting thread (``bound``), even while a module hangs with the GIL.
+    Otherwise a thread of ours watches the parent's end of the socket.
     """
+    if bound and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:
+        hang_up = getattr(select, "POLLRDHUP", 0) | select.POLLHUP
         poll = select.poll()
-        poll.register(descriptor, getattr(select, "POLLRDHUP", 0))
-        while not any(
-            event & (select.POLLHUP | getattr(select, "POLLRDHUP", 0)) for _, event in poll.poll(60_000)
-        ):
-            pass
+        poll.register(descriptor, hang_up)
+        poll.poll()
         time.sleep(GRACE_SECONDS)  # the orderly way out is faster
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 
+import workbench
 from workbench.errors import WorkbenchError
 from workbench.workers.messages import (
     Failed,
@@ -112,6 +113,7 @@ class Worker:
     def _exchange(self, message: Start | Task, timeout: float) -> object:
         if not self._ended.alive:
             raise WorkbenchError(f"the worker of token {self.token!r} is closed")
+        question = pickle.dumps(message)
         expired = threading.Event()
 
         # A stopped process blocks sends and half-received answers alike; its death ends both.
@@ -123,11 +125,9 @@ class Worker:
         watchdog.daemon = True
         watchdog.start()
         try:
-            self._connection.send(message)
-            return self._connection.recv()
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
-            if isinstance(error, pickle.PicklingError):
-                raise
+            self._connection.send_bytes(question)
+            answer = self._connection.recv_bytes()
+        except (OSError, EOFError):
             raise self._death(timeout if expired.is_set() else None) from None
         except BaseException:
             # Interrupted in mid-message: what comes next on the connection would be misread.
@@ -135,6 +135,7 @@ class Worker:
             raise
         finally:
             watchdog.cancel()
+        return pickle.loads(answer)  # noqa: S301 - from our own child, over a socket that nobody else has
 
     def _death(self, expired_after: float | None) -> WorkerDied | WorkerTimeout:
         try:
@@ -152,17 +153,23 @@ class Worker:
 
 def _spawn(interpreter: str, stderr: Path) -> tuple[subprocess.Popen[bytes], Connection[Any, Any]]:
     ours, theirs = socket.socketpair()
+    environment = dict(os.environ)
+    if interpreter == sys.executable:  # another interpreter has a workbench of its own
+        package_home = str(Path(workbench.__file__).parent.parent)
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [package_home, *filter(None, [environment.get("PYTHONPATH")])]
+        )
+    # The kernel can end a child with the *thread* that started it; only the main thread lasts as long as we do.
+    bound = "bound" if threading.current_thread() is threading.main_thread() else "free"
     with theirs, stderr.open("ab") as log:
         try:
             process = subprocess.Popen(
-                [interpreter, "-m", "workbench.workers", str(theirs.fileno())],
+                [interpreter, "-m", "workbench.workers", str(theirs.fileno()), bound],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-                if interpreter == sys.executable
-                else None,
+                env=environment,
             )
         except OSError as error:
             ours.close()

@@ -1,10 +1,11 @@
 # Thin aliases. What they do lives in tools/bootstrap.sh and in the workbench command.
+# Order is said by prerequisites alone, so that `make -j` keeps it.
 BIN := .venv/bin
 UV ?= $(shell command -v uv)
 SHELL := /bin/sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fast lint lab accept lock clean
+.PHONY: help setup token demo test fast lint lab accept lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -12,29 +13,30 @@ help: ## this list
 setup: ## make .venv with the locked packages (PYTHON=python3.12 chooses the interpreter)
 	@sh tools/bootstrap.sh
 
-demo: setup ## from nothing to a report: token, lessons, a short benchmark
+token: setup ## a sandbox token on SoftHSM2, which is installed (as root) or unpacked beside it
 	$(BIN)/workbench token up softhsm
+
+demo: token ## from nothing to a report: token, lessons, a short benchmark
 	$(BIN)/workbench demo --out build/demo
 
-# A chain of prerequisites, not a list, so that `make -j` keeps the order.
-test: lint ## everything that must hold: linters, types, import contract, tests, every notebook
+test: lint token ## everything that must hold: linters, types, import contract, tests, every notebook
 	$(BIN)/pytest
 
-fast: setup ## the tests without the notebooks
+fast: token ## the tests without the notebooks
 	$(BIN)/pytest -m "not notebook"
 
 lint: setup ## style, types, and which room may import which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 # JupyterLab refuses root without the flag; a container often knows no other user.
-lab: setup ## JupyterLab at the lessons
+lab: token ## JupyterLab at the lessons
 	$(BIN)/jupyter-lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks \
 	    $$(test "$$(id -u)" -ne 0 || echo --allow-root)
 
-accept: setup ## run the notebooks and keep what they print as the reference outputs
+accept: token ## run the notebooks and keep what they print as the reference outputs
 	$(BIN)/workbench accept
 
 lock: $(if $(UV),,setup) ## newest versions and their hashes into requirements.lock

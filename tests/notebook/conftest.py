@@ -14,6 +14,7 @@ from scratch_notebooks import PARAMETERS, Cell, NotebookMaker, PytestRunner, bui
 from workbench.notebook.document import read_notebook, write_notebook
 from workbench.notebook.refresh import accept
 
+
 @pytest.fixture
 def make_notebook(tmp_path: Path) -> NotebookMaker:
     """Write a notebook of these code cells; with accepted=True also execute it and keep its outputs."""
@@ -51,7 +52,16 @@ def run_pytest(tmp_path: Path) -> PytestRunner:
     """Run pytest in the test's directory with the plugin loaded."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pytest", "-p", "workbench.notebook.plugin", "-rA", "-p", "no:cacheprovider"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "workbench.notebook.plugin",
+            "-rA",
+            "-p",
+            "no:cacheprovider",
+        ]
         variables = {key: value for key, value in os.environ.items() if key not in {"CI", "PYTEST_ADDOPTS"}}
         return subprocess.run(
             [*command, "--rootdir", str(tmp_path), "-c", os.devnull, *arguments],

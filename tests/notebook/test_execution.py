@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from scratch_notebooks import NotebookMaker, build
+
 from workbench.errors import WorkbenchError
 from workbench.notebook.document import code_cells, read_notebook, write_notebook
 from workbench.notebook.execute import execute, kernel_log, parameters_for
@@ -45,7 +45,9 @@ def test_a_secret_is_refused_as_a_parameter(tmp_path: Path, name: str) -> None:
         parameters_for(path, "nss")
 
 
-def test_a_crash_in_native_code_names_the_signal_and_the_line(make_notebook: NotebookMaker, tmp_path: Path) -> None:
+def test_a_crash_in_native_code_names_the_signal_and_the_line(
+    make_notebook: NotebookMaker, tmp_path: Path
+) -> None:
     path = make_notebook("import ctypes\nctypes.string_at(0)", "print('after')", accepted=False)
     executed = execute(path, tmp_path / "out.ipynb", {})
     crash, after = judge(read_notebook(path), executed)[1:]
@@ -67,7 +69,9 @@ def test_a_cell_over_the_time_limit_is_an_error(make_notebook: NotebookMaker, tm
     assert judge(read_notebook(path), executed)[1].reason == "the cell exceeded the time limit of 1 s"
 
 
-def test_native_output_goes_to_the_log_and_not_into_the_cell(make_notebook: NotebookMaker, tmp_path: Path) -> None:
+def test_native_output_goes_to_the_log_and_not_into_the_cell(
+    make_notebook: NotebookMaker, tmp_path: Path
+) -> None:
     path = make_notebook("import os\nx = os.write(2, b'module says hello')", accepted=False)
     executed = execute(path, tmp_path / "out.ipynb", {})
     assert code_cells(executed)[1].outputs == []

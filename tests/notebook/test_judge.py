@@ -7,8 +7,8 @@ import copy
 import pytest
 from nbformat import NotebookNode, v4
 from nbval.plugin import IPyNbFile
-
 from scratch_notebooks import build
+
 from workbench.notebook.judge import SKIP_COMPARE, judge
 from workbench.notebook.requirement import missing_line
 from workbench.notebook.verdict import overall
@@ -19,7 +19,9 @@ def stream(text: str, name: str = "stdout") -> NotebookNode:
 
 
 def result(**data: str) -> NotebookNode:
-    return v4.new_output("display_data", data={kind.replace("_", "/", 1): value for kind, value in data.items()})
+    return v4.new_output(
+        "display_data", data={kind.replace("_", "/", 1): value for kind, value in data.items()}
+    )
 
 
 def ran(notebook: NotebookNode, *outputs: list[NotebookNode]) -> NotebookNode:
@@ -31,7 +33,9 @@ def ran(notebook: NotebookNode, *outputs: list[NotebookNode]) -> NotebookNode:
     return executed
 
 
-def outcomes(committed: NotebookNode, executed: NotebookNode, sanitizer: tuple[tuple[str, str], ...] = ()) -> list[str]:
+def outcomes(
+    committed: NotebookNode, executed: NotebookNode, sanitizer: tuple[tuple[str, str], ...] = ()
+) -> list[str]:
     return [cell.outcome for cell in judge(committed, executed, sanitizer)]
 
 
@@ -69,8 +73,12 @@ def test_a_difference_is_shown_as_a_diff() -> None:
 def test_pictures_are_not_compared_but_their_text_is() -> None:
     notebook = build("draw()")
     committed = ran(notebook, [result(image_png="AAAA", text_plain="P-256: 64 bytes")])
-    assert outcomes(committed, ran(notebook, [result(image_png="BBBB", text_plain="P-256: 64 bytes")])) == ["passed"]
-    assert outcomes(committed, ran(notebook, [result(image_png="AAAA", text_plain="P-256: 65 bytes")])) == ["failed"]
+    assert outcomes(committed, ran(notebook, [result(image_png="BBBB", text_plain="P-256: 64 bytes")])) == [
+        "passed"
+    ]
+    assert outcomes(committed, ran(notebook, [result(image_png="AAAA", text_plain="P-256: 65 bytes")])) == [
+        "failed"
+    ]
 
 
 def test_an_ignored_cell_must_run_but_not_repeat_itself() -> None:
@@ -101,7 +109,9 @@ def test_cells_after_the_one_that_stopped_are_not_run() -> None:
     notebook = build("a", "b", "c")
     committed = ran(notebook, [stream("1\n")], [stream("2\n")], [stream("3\n")])
     executed = ran(notebook, [stream("1\n")], [], [])
-    executed.metadata["workbench"] = {"stop": {"cell": "cell-02", "reason": "the kernel died", "detail": "log"}}
+    executed.metadata["workbench"] = {
+        "stop": {"cell": "cell-02", "reason": "the kernel died", "detail": "log"}
+    }
     cells = judge(committed, executed)
     assert [cell.outcome for cell in cells] == ["passed", "error", "not run"]
     assert overall(cells) == ("error", "cell 2: the kernel died")
@@ -117,7 +127,7 @@ def test_a_missing_mechanism_skips_the_cell_that_asked_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "text"),
+    "source, text",
     [
         ("sign()", missing_line(["CKM_EDDSA"])),
         ("%%requires CKM_ECDSA\nsign()", missing_line(["CKM_EDDSA"])),

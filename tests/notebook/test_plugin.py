@@ -18,7 +18,10 @@ Alter = Callable[[Path, str, str], None]
 
 def counts(output: str) -> dict[str, int]:
     """What pytest's last line counts."""
-    return {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", output.splitlines()[-1])}
+    return {
+        word: int(number)
+        for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", output.splitlines()[-1])
+    }
 
 
 def test_each_cell_is_an_item_of_its_token_and_the_artifact_stays(
@@ -56,7 +59,9 @@ def test_with_nbval_the_plugin_steps_aside(make_notebook: NotebookMaker, run_pyt
     assert "PASSED lesson.ipynb::Cell 1" in done.stdout
 
 
-def test_one_token_of_one_notebook_can_be_selected(make_notebook: NotebookMaker, run_pytest: PytestRunner) -> None:
+def test_one_token_of_one_notebook_can_be_selected(
+    make_notebook: NotebookMaker, run_pytest: PytestRunner
+) -> None:
     make_notebook("print('hello')")
     done = run_pytest("--token", "softhsm", "--token", "nss", "lesson.ipynb::nss::cell 2")
     assert counts(done.stdout) == {"passed": 1}
@@ -101,7 +106,9 @@ def test_processes_of_xdist_do_not_share_a_notebook(
     assert (tmp_path / "runs.txt").read_text(encoding="utf-8") == "x"
 
 
-def test_a_token_that_is_not_known_is_one_sentence(make_notebook: NotebookMaker, run_pytest: PytestRunner) -> None:
+def test_a_token_that_is_not_known_is_one_sentence(
+    make_notebook: NotebookMaker, run_pytest: PytestRunner
+) -> None:
     make_notebook("print('hello')", accepted=False)
     done = run_pytest("--token", "safenet", "lesson.ipynb")
     assert done.returncode != 0

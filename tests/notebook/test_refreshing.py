@@ -15,7 +15,9 @@ pytestmark = pytest.mark.notebook
 
 
 def test_accepting_twice_changes_nothing_but_ignored_cells(make_notebook: NotebookMaker) -> None:
-    path = make_notebook("print('hello')", "{'a': 1}", ("import time; print(time.time_ns())", "nbval-ignore-output"))
+    path = make_notebook(
+        "print('hello')", "{'a': 1}", ("import time; print(time.time_ns())", "nbval-ignore-output")
+    )
     first = read_notebook(path)
     assert accept([path]) == (path,)
     second = read_notebook(path)
@@ -23,7 +25,9 @@ def test_accepting_twice_changes_nothing_but_ignored_cells(make_notebook: Notebo
     assert first.cells[-1] != second.cells[-1]
 
 
-def test_an_accepted_notebook_is_ready_to_commit_and_stays_the_same_file(make_notebook: NotebookMaker) -> None:
+def test_an_accepted_notebook_is_ready_to_commit_and_stays_the_same_file(
+    make_notebook: NotebookMaker,
+) -> None:
     path = make_notebook("print('hello')")
     before = path.read_bytes()
     assert problems(read_notebook(path)) == ()

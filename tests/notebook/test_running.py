@@ -44,7 +44,9 @@ def test_a_run_leaves_verdicts_artifacts_and_pages(
 
     page = (out / "nss" / "01-bad.html").read_text(encoding="utf-8")
     assert "-&lt;done&gt;" in page
-    assert not re.search(r"""(src|href)=["']?(https?:)?//|@import|url\(""", page), "a page must need no network"
+    assert not re.search(r"""(src|href)=["']?(https?:)?//|@import|url\(""", page), (
+        "a page must need no network"
+    )
     assert "<script" not in page
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "decode",
     "encode",
     "encode_template",
+    "fixed_size",
 ]
 
 AttributeValue = bool | int | str | bytes | datetime.date | Sequence[object] | Mapping[str, object] | None
@@ -131,6 +132,14 @@ def _codec(number: int) -> _Codec | None:
     # CKA_VALUE and its like are a byte array for one object and a big integer for another: bytes serve both.
     known = [_CODECS[t] for t in types if t in _CODECS]
     return known[0] if known else _ULONG_CODEC
+
+
+def fixed_size(number: int) -> int | None:
+    """The size in bytes of an attribute whose data type fixes it (CK_BBOOL, CK_ULONG); None for the others."""
+    codec = _codec(number)
+    if codec is _ULONG_CODEC:
+        return ULONG
+    return 1 if codec is not None and codec[0] is _boolean else None
 
 
 def encode(attribute: str | int, value: AttributeValue) -> bytes:

@@ -34,7 +34,7 @@ class CryptokiError(Exception):
         self.name = spec.name("CKR", rv)
         entry = spec.function(function)
         self.section = entry.section
-        self.allowed = entry.allows(self.name)
+        self.allowed = spec.allows(function, self.name)
         advice = spec.advice(self.name)
         self.means = advice.means if advice else "a code that the standard does not define (a vendor's own)"
         self.causes = advice.causes if advice else ()

@@ -12,7 +12,7 @@ __all__ = ["C_Finalize", "C_GetInfo", "C_Initialize"]
 def C_Initialize(module: Module) -> None:
     """Start the library in this process (5.4.1), with CKF_OS_LOCKING_OK and the module's own parameter string.
 
-    Errors: ``CryptokiError``; a library that is initialised already is accepted, as PyKCS11 does.
+    Errors: ``CryptokiAlreadyInitialized`` when some part of this process did it before.
     """
     module.initialize()
 

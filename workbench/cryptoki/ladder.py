@@ -6,6 +6,7 @@ from html import escape
 
 import attrs
 
+from workbench.cryptoki.redaction import LENGTH_QUERY
 from workbench.cryptoki.tracing import Note, Record
 
 __all__ = ["Ladder"]
@@ -93,8 +94,10 @@ class Ladder:
 
 
 def _first_words(entry: Record) -> str:
-    """The argument that tells most: a mechanism, a user type; handles and sizes say little."""
+    """The argument that tells most: a mechanism, a user type, a length query; handles and sizes say little."""
     for name, words in entry.arguments:
+        if words == LENGTH_QUERY:
+            return "asks the length"
         if name in ("pMechanism", "userType", "flags"):
             return words
     return ""

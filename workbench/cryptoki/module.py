@@ -90,7 +90,7 @@ class Module:
     ) -> Module:
         """Open the library and initialise it; a library that is initialised already is accepted."""
         made = cls(path, binding, init_string)
-        made.initialize()
+        made.initialize(again=True)
         return made
 
     @property
@@ -100,14 +100,14 @@ class Module:
 
         return int(ffi().cast("uintptr_t", self._function_list))
 
-    def initialize(self) -> None:
-        """C_Initialize (5.4.1), unless some other part of this process did it before."""
-        if self.init_string is not None:
-            # PyKCS11 cannot pass the string: the native view initialises, then PyKCS11 finds it done
-            rv, _ = self.native.invoke("C_Initialize", (self.init_string,))
-            if rv not in (0, ALREADY_INITIALIZED):
-                raise new_error("C_Initialize", rv)
-        self.call("C_Initialize", (self.init_string,))
+    def initialize(self, again: bool = False) -> None:
+        """C_Initialize (5.4.1) with CKF_OS_LOCKING_OK and the module's parameter string, if it has one.
+
+        ``again``: accept CKR_CRYPTOKI_ALREADY_INITIALIZED, for those who only want the module ready.
+        """
+        self.call("C_Initialize", (self.init_string,), accept=(ALREADY_INITIALIZED,) if again else ())
+        self.pykcs11.attach()
+        self._routes.clear()  # from here on PyKCS11 serves its chapters
 
     def vouch(self, slot: int, policy: Policy) -> None:
         """Put a slot under a policy; without one it may be looked at, nothing more."""
@@ -136,7 +136,9 @@ class Module:
         return chosen
 
     def _choose(self, function: str) -> NativeBinding | PyKCS11Binding:
-        control = spec.function(function).chapter in CONTROL_CHAPTERS
+        if function == "C_Initialize" and self.init_string is not None:
+            return self.native  # PyKCS11 cannot pass a parameter string
+        control = spec.function(function).chapter in CONTROL_CHAPTERS and self.pykcs11.attached
         order: tuple[NativeBinding | PyKCS11Binding, ...] = (self.native, self.pykcs11)
         if self.binding == "pykcs11" or (self.binding == "auto" and control):
             order = (self.pykcs11, self.native)

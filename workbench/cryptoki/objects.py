@@ -11,8 +11,9 @@ from workbench.cryptoki.attributes import (
     attribute_number,
     decode,
     encode_template,
+    fixed_size,
 )
-from workbench.cryptoki.call import BUFFER_TOO_SMALL, on_session
+from workbench.cryptoki.call import on_session
 from workbench.cryptoki.module import ObjectLike, SessionLike, object_handle, session_handle
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
     "C_GetObjectSize",
     "C_SetAttributeValue",
 ]
-
-ROOM = 1024  # bytes offered for each attribute at first; a longer value costs a query and a second call
 
 
 def C_CreateObject(hSession: SessionLike, pTemplate: Template) -> int:
@@ -58,6 +57,8 @@ def C_GetAttributeValue(
 ) -> dict[str, AttributeValue]:
     """The values of the attributes named (5.7.5), by name, decoded to Python.
 
+    Lengths are asked first (one call more) unless every value has a fixed size: NSS softoken 3.87 writes
+    past a buffer that is too small.
     Errors: ``AttributeSensitive`` and ``AttributeTypeInvalid`` (CKR_…) when the token keeps one back or has
     none; ``error.results`` then holds what it did answer, as ``[(CKA number, bytes or None)]``.
     """
@@ -65,17 +66,18 @@ def C_GetAttributeValue(
     numbers = [attribute_number(a) for a in pTemplate]
     target = object_handle(hObject)
 
-    def ask(rooms: Sequence[int | None], accept: tuple[int, ...] = ()) -> list[tuple[int, object]]:
+    def ask(rooms: Sequence[int | None]) -> list[tuple[int, object]]:
         template = list(zip(numbers, rooms, strict=True))
         arguments = (handle, target, template)
         rows: list[tuple[int, object]]
-        rows = handle.module.call("C_GetAttributeValue", arguments, handle.slot, handle, accept)[1][0]
+        rows = handle.module.call("C_GetAttributeValue", arguments, handle.slot, handle)[1][0]
         return rows
 
-    rows = ask([ROOM] * len(numbers), (BUFFER_TOO_SMALL,))
-    if any(not isinstance(raw, bytes) for _, raw in rows):
+    sizes = [fixed_size(number) for number in numbers]
+    if None in sizes:
         lengths = [raw for _, raw in ask([None] * len(numbers))]
-        rows = ask([length if isinstance(length, int) else 0 for length in lengths])
+        sizes = [length if isinstance(length, int) else 0 for length in lengths]
+    rows = ask(sizes)
     return {attribute_name(n): decode(n, raw) if isinstance(raw, bytes) else None for n, raw in rows}
 
 

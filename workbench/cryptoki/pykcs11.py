@@ -23,6 +23,8 @@ __all__ = ["PyKCS11Binding", "read_arguments", "read_results"]
 
 UNAVAILABLE = 2 ** (8 * ULONG) - 1
 BUFFER_TOO_SMALL = spec.value("CKR_BUFFER_TOO_SMALL")
+NOT_INITIALIZED = spec.value("CKR_CRYPTOKI_NOT_INITIALIZED")
+BOTH_CALLS = "NULL, then room for all (PyKCS11 makes both calls)"
 Outcome = tuple[int, tuple[object, ...]]
 
 
@@ -43,11 +45,13 @@ class PyKCS11Binding:
         """As ``NativeBinding.invoke``. PyKCS11 holds the GIL for the whole call and copies byte by byte."""
         if function == "C_Initialize":
             return self._initialize()
+        if not self.attached:
+            return NOT_INITIALIZED, ()  # PyKCS11 1.5.20 itself would follow a null pointer
         if function == "C_WaitForSlotEvent":
             return self._wait(*arguments)
         given = iter(arguments)
         passed: list[Any] = []
-        groups: list[tuple[Shape, Any]] = []
+        groups: list[tuple[Shape, Any, Any]] = []
         for shape in shapes(function):
             argument = next(given) if shape.takes else None
             if shape.kind is Kind.NULL:
@@ -58,13 +62,28 @@ class PyKCS11Binding:
                     f"{function}: PyKCS11 cannot pass {shape.name} = {argument!r}; use the native binding"
                 )
             passed.append(encoded)
-            groups.append((shape, encoded))
+            groups.append((shape, encoded, argument))
         rv = getattr(self.library.lib, function)(*passed)
-        readable = rv == 0 or any(shape.kind is Kind.ATTRIBUTES for shape, _ in groups)
-        return rv, tuple(_read(shape, filled) for shape, filled in groups if shape.gives) if readable else ()
+        if rv and not any(shape.kind is Kind.ATTRIBUTES for shape, _, _ in groups):
+            return rv, ()
+        return rv, tuple(
+            _answer(shape, given, _read(shape, out)) for shape, out, given in groups if shape.gives
+        )
+
+    @property
+    def attached(self) -> bool:
+        """Whether PyKCS11 has loaded the module."""
+        return self.library.pkcs11dll_filename is not None
+
+    def attach(self) -> None:
+        """Let PyKCS11 load a module that somebody else has initialised; it accepts that."""
+        if not self.attached:
+            self._initialize()
 
     def _initialize(self) -> Outcome:
-        """C_Initialize happens inside PyKCS11's load; an initialised module is accepted."""
+        if self.attached:
+            # load() again would unload first, and that calls C_Finalize for the whole process
+            return self.library.lib.C_Initialize(), ()
         try:
             self.library.load(self.path)
         except PyKCS11.PyKCS11Error as error:
@@ -173,6 +192,11 @@ def _version(filled: Any, name: str) -> Version:
     return Version((raw.major, raw.minor))
 
 
+def _answer(shape: Shape, given: object, value: Any) -> object:
+    """A length query answers with the length, where PyKCS11 hands out as many zero bytes, or the whole list."""
+    return len(value) if given is None and shape.kind in (Kind.BUFFER, Kind.LIST) else value
+
+
 def _read(shape: Shape, filled: Any) -> object:
     """What stands in a SWIG object (or a plain Python value) of this shape."""
     if shape.kind in (Kind.NUMBER, Kind.OUT):
@@ -200,7 +224,9 @@ def read_arguments(function: str, passed: Sequence[Any]) -> list[object]:
     for shape, value in zip(_low(function), passed, strict=False):
         if not shape.takes:
             continue
-        if shape.kind in (Kind.BUFFER, Kind.FILL, Kind.LIST, Kind.FOUND):
+        if shape.kind is Kind.LIST:
+            given.append(BOTH_CALLS)
+        elif shape.kind in (Kind.BUFFER, Kind.FILL, Kind.FOUND):
             given.append(len(value) or None)
         elif shape.kind is Kind.ATTRIBUTES:
             given.append([(attribute.GetType(), attribute.GetLen() or None) for attribute in value])
@@ -209,7 +235,12 @@ def read_arguments(function: str, passed: Sequence[Any]) -> list[object]:
     return given
 
 
-def read_results(function: str, passed: Sequence[Any]) -> tuple[object, ...]:
-    """The results of a low-level call, as ``invoke`` would give them (after the call)."""
-    pairs = zip(_low(function), passed, strict=False)
-    return tuple(_read(shape, value) for shape, value in pairs if shape.gives)
+def read_results(function: str, passed: Sequence[Any], given: Sequence[object]) -> tuple[object, ...]:
+    """The results of a low-level call, as ``invoke`` would give them. ``given``: its ``read_arguments``."""
+    arguments = iter(given)
+    results = []
+    for shape, value in zip(_low(function), passed, strict=False):
+        argument = next(arguments, None) if shape.takes else None
+        if shape.gives:
+            results.append(_answer(shape, argument, _read(shape, value)))
+    return tuple(results)

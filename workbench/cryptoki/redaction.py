@@ -29,6 +29,7 @@ _ATTRIBUTE_KINDS = {
 }
 # CKA_VALUE of a secret key and the private parts of a key pair; the tables mark most, not all, of them
 _ALWAYS_HIDDEN = frozenset({"CKA_VALUE", "CKA_SEED", "CKA_PRIVATE_EXPONENT", "CKA_PRIME_1", "CKA_PRIME_2"})
+LENGTH_QUERY = "NULL (asks the length)"
 SHOWN = 8  # bytes of a public value
 
 Pairs = tuple[tuple[str, str], ...]
@@ -110,7 +111,9 @@ def _argument(shape: Shape, value: object) -> str:
         case Kind.ATTRIBUTES:
             return ", ".join(attribute_name(number) for number, _ in value)  # type: ignore[attr-defined]
         case Kind.BUFFER | Kind.LIST:
-            return "NULL (asks the length)" if value is None else f"room for {value}"
+            if isinstance(value, str):
+                return value
+            return LENGTH_QUERY if value is None else f"room for {value}"
         case Kind.FILL | Kind.FOUND:
             return str(value)
         case Kind.LABEL | Kind.NAME:

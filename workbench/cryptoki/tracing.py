@@ -182,7 +182,7 @@ def record(
         arguments=describe_arguments(function, arguments),
         rv=rv,
         rv_name=name,
-        allowed=entry.allows(name),
+        allowed=spec.allows(function, name),
         results=describe_results(function, results),
         start_ns=times[0],
         duration_ns=times[1] - times[0],

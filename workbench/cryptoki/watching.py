@@ -37,7 +37,9 @@ class _Recorder:
             answer = call(*passed)
             times = (start, time.monotonic_ns())
             rv = answer[0] if isinstance(answer, tuple) else answer
-            results = read_results(function, passed) if rv == 0 and not isinstance(answer, tuple) else ()
+            results: tuple[object, ...] = ()
+            if rv == 0 and not isinstance(answer, tuple):
+                results = read_results(function, passed, arguments)
             session = passed[0].value() if passed and hasattr(passed[0], "value") else 0
             tracing.record(function, arguments, rv, results, times, session, "PyKCS11 program")
             return answer

@@ -1,0 +1,65 @@
+"""The measuring bench: plans, the load kernel, statistics, results.
+
+Names are looked up when they are first used, so that a worker does not load what only its parent needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.measure.drivers import default_driver, drive
+    from workbench.measure.jobs import Job, Stop, ThreadResult
+    from workbench.measure.plan import CASES, KEYS, PLANS, Case, KeySpec, Plan, plan_named
+    from workbench.measure.plots import latency_figure, throughput_figure
+    from workbench.measure.results import Line, Ratio, Run, load
+    from workbench.measure.runner import Progress, bench
+    from workbench.measure.stats import Interval
+    from workbench.measure.store import SCHEMA_VERSION, Row
+
+__all__ = [
+    "CASES",
+    "KEYS",
+    "PLANS",
+    "SCHEMA_VERSION",
+    "Case",
+    "Interval",
+    "Job",
+    "KeySpec",
+    "Line",
+    "Plan",
+    "Progress",
+    "Ratio",
+    "Row",
+    "Run",
+    "Stop",
+    "ThreadResult",
+    "bench",
+    "default_driver",
+    "drive",
+    "latency_figure",
+    "load",
+    "plan_named",
+    "throughput_figure",
+]
+
+_HOMES = {
+    "drivers": ("default_driver", "drive"),
+    "jobs": ("Job", "Stop", "ThreadResult"),
+    "plan": ("CASES", "KEYS", "PLANS", "Case", "KeySpec", "Plan", "plan_named"),
+    "plots": ("latency_figure", "throughput_figure"),
+    "results": ("Line", "Ratio", "Run", "load"),
+    "runner": ("Progress", "bench"),
+    "stats": ("Interval",),
+    "store": ("SCHEMA_VERSION", "Row"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench import spec
-from workbench.cryptoki import Mechanism, SessionHandle
+from workbench.cryptoki import Mechanism, SessionHandle, gcm
 from workbench.cryptoki.native import ffi, new_mechanism
 
-__all__ = ["OPERATIONS", "Job", "Latencies", "Stop", "ThreadResult"]
+__all__ = ["OPERATIONS", "Job", "Latencies", "Stop", "ThreadResult", "counting_gcm"]
 
 Latencies = npt.NDArray[np.uint64]
 
@@ -90,14 +90,12 @@ class Job:
         return int.from_bytes(ffi().buffer(self.counter, COUNTER_BYTES)[:], "big")
 
 
-def counting_gcm(thread: int) -> Mechanism:
-    """CKM_AES_GCM with an IV of its own for each thread: 4 bytes of prefix, 8 bytes of counter from 0.
+def counting_gcm(user: int) -> Mechanism:
+    """CKM_AES_GCM for one of several users of a key: an IV of 4 bytes of prefix and 8 bytes of counter from 0.
 
-    Half of the prefix is the thread's number, so that threads never meet; half is random.
+    Half of the prefix is the user's number, so that two users never meet; half is random.
     """
-    from workbench.cryptoki import gcm
-
-    prefix = thread.to_bytes(2, "big") + secrets.token_bytes(IV_BYTES - COUNTER_BYTES - 2)
+    prefix = user.to_bytes(2, "big") + secrets.token_bytes(IV_BYTES - COUNTER_BYTES - 2)
     return Mechanism(spec.value("CKM_AES_GCM"), gcm(prefix + bytes(COUNTER_BYTES)))
 
 

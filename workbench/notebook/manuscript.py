@@ -6,12 +6,13 @@ that a figure can be checked at all, and that nothing of the author's machine is
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.notebook.document import code_cells, notebook_text
+from workbench.notebook.document import code_cells
 from workbench.notebook.execute import SECRET_NAME
 from workbench.notebook.judge import compared, options
 
@@ -30,6 +31,9 @@ _PRIVATE_PATH: Final = re.compile(
 
 _REPR_ONLY: Final = re.compile(r"<[^<>]*>(?:\s*<[^<>]*>)*")
 """`<Figure size 640x480 with 1 Axes>`, `<IPython.core.display.HTML object>`: text that states nothing."""
+
+_PICTURE: Final = re.compile(r"!\[[^]]*\]\([^)]*\)")
+"""A picture in Markdown."""
 
 _ASSIGNED: Final = re.compile(r"^([A-Za-z_]\w*)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
 
@@ -103,7 +107,7 @@ def _is_figure(output: NotebookNode) -> bool:
     if any(kind.startswith("image/") for kind in data):
         return True
     markup = data.get("text/html", "") + data.get("text/markdown", "")
-    return bool(re.search(r"<svg\b|<img\b|!\[[^]]*\]\(data:", markup)) or "<Figure size" in data.get(
+    return bool(re.search(r"<svg\b|<img\b", markup) or _PICTURE.search(markup)) or "<Figure size" in data.get(
         "text/plain", ""
     )
 
@@ -116,7 +120,7 @@ def _has_text(output: NotebookNode) -> bool:
     if output.output_type == "stream":
         return bool(output.text.strip())
     data = output.get("data", {})
-    if "<table" in data.get("text/html", "") or data.get("text/markdown", "").strip():
+    if "<table" in data.get("text/html", "") or _PICTURE.sub("", data.get("text/markdown", "")).strip():
         return True
     text = data.get("text/plain", "").strip()
     return bool(text) and not _REPR_ONLY.fullmatch(text)
@@ -133,7 +137,7 @@ def _scripts(notebook: NotebookNode) -> Iterator[str]:
 
 
 def _paths(notebook: NotebookNode) -> Iterator[str]:
-    text = notebook_text(notebook)
+    text = json.dumps(notebook, indent=1, ensure_ascii=False)
     own = {str(path) for path in (Path.home(), Path.cwd(), Path(sys.prefix)) if len(path.parts) > 2}
     for line in text.splitlines():
         if _PRIVATE_PATH.search(line) or any(path in line for path in own):

@@ -55,8 +55,10 @@ def _exporter() -> HTMLExporter:
     # nbconvert takes 0.4 s to import: only who writes pages pays
     from nbconvert.exporters import HTMLExporter
 
-    folder = importlib.resources.files(__package__) / "templates"
-    return HTMLExporter(template_name="page", extra_template_basedirs=[str(folder)])  # type: ignore[no-untyped-call]
+    # A template's name is that of its directory, here `templates` in this package.
+    return HTMLExporter(  # type: ignore[no-untyped-call]
+        template_name="templates", extra_template_basedirs=[str(importlib.resources.files(__package__))]
+    )
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -16,6 +16,10 @@ from workbench.notebook.execute import execute, parameters_for
 from workbench.notebook.judge import judge, sanitizer_for
 from workbench.notebook.page import write_page
 from workbench.notebook.verdict import Verdict, overall, write_verdicts
+from workbench.workers import Worker, WorkerDied, WorkerFailed, WorkerTimeout
+
+if TYPE_CHECKING:
+    from workbench.tokens import Token
 
 __all__ = ["Step", "failures", "notebooks_in", "run", "run_one"]
 
@@ -152,4 +156,13 @@ def _reporter(place: Step, on_progress: OnStep | None) -> Callable[[int, int], N
 
 
 def _provenance(token: str) -> dict[str, Any]:
-    return {}
+    # In a worker: a module that crashes must not take the run with it.
+    try:
+        with Worker(token) as worker:
+            return worker.run(_own_provenance)
+    except (WorkerDied, WorkerFailed, WorkerTimeout, WorkbenchError) as error:
+        return {"unavailable": str(error)}
+
+
+def _own_provenance(token: Token) -> dict[str, Any]:
+    return token.provenance()

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from workbench.errors import WorkbenchError
+from workbench.measure.provenance import machine, packages
 
 __all__ = [
     "OUTCOMES",
@@ -84,6 +85,8 @@ class Matrix:
     verdicts: tuple[Verdict, ...]
     tokens: dict[str, dict[str, Any]]
     """Provenance of each token by name, plain JSON values without secrets."""
+    machine: dict[str, Any]
+    packages: dict[str, str]
 
 
 def overall(cells: tuple[CellVerdict, ...]) -> tuple[str, str]:
@@ -107,6 +110,8 @@ def write_verdicts(directory: Path, verdicts: tuple[Verdict, ...], tokens: dict[
     document = {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "packages": packages(),
         "tokens": tokens,
         "verdicts": [
             attrs.asdict(verdict, value_serializer=lambda _, __, value: _relative(value, directory))
@@ -143,6 +148,8 @@ def read_verdicts(directory: Path) -> Matrix:
         created=document["created"],
         verdicts=tuple(_verdict(entry, directory) for entry in document["verdicts"]),
         tokens=document["tokens"],
+        machine=document["machine"],
+        packages=document["packages"],
     )
 
 

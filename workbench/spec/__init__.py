@@ -19,6 +19,7 @@ from workbench.spec.model import (
 )
 from workbench.spec.tables import (
     advice,
+    allows,
     attribute,
     attribute_rules,
     attributes,
@@ -58,6 +59,7 @@ __all__ = [
     "SessionTransition",
     "Struct",
     "advice",
+    "allows",
     "attribute",
     "attribute_rules",
     "attributes",

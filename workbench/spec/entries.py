@@ -11,6 +11,7 @@ import attrs
 
 from workbench.spec import tables
 from workbench.spec.explanation import Entry, Fact
+from workbench.spec.model import Reference
 from workbench.spec.search import KINDS, attribute_references, kind_of
 
 if TYPE_CHECKING:
@@ -175,8 +176,8 @@ def _attribute(name: str) -> tuple[Fact, ...]:
             e.object_class,
             e.key_type,
             e.data_type,
-            f"§{e.section}" if e.section else None,
-            f"default {e.default}" if e.default else None,
+            e.section,
+            e.default,
             "; ".join(says[r] for r in e.rules) or None,
         )
         for e in a.entries
@@ -184,7 +185,7 @@ def _attribute(name: str) -> tuple[Fact, ...]:
     columns = ("objects", "object_class", "key_type", "data_type", "section", "default", "rules")
     return (
         *Fact.listing("data_types", "data type", a.data_types),
-        *Fact.table("entries", "objects that have it", columns, rows),
+        *Fact.table("objects", "objects that have it", columns, rows),
     )
 
 
@@ -212,10 +213,13 @@ def _session_state(name: str) -> tuple[Fact, ...]:
     if state is None:
         return ()
     moves = tables.session_transitions()
-    leads = [(t.function, t.source or "no session", t.condition) for t in moves if t.target == name]
-    leaves = [(t.function, t.target or "no session", t.condition) for t in moves if t.source == name]
+    leads = [
+        (t.function or t.event, t.source or "no session", t.condition) for t in moves if t.target == name
+    ]
+    leaves = [
+        (t.function or t.event, t.target or "no session", t.condition) for t in moves if t.source == name
+    ]
     return (
-        *Fact.single("section", "section in 3.2", f"§{state.section}" if state.section else None),
         *Fact.single("session", "session", f"{state.session}, logged in: {state.logged_in or 'nobody'}"),
         *Fact.table(
             "access", "access to", ("objects", "access"), [(o, a or "none") for o, a in state.access.items()]
@@ -267,6 +271,9 @@ def entry(name: str) -> Entry:
         "CKR": lambda: tables.return_code(name).references,
         "CKM": lambda: tables.mechanism(name).references,
         "CKA": lambda: attribute_references(tables.attribute(name)),
+        "CKS": lambda: tuple(
+            Reference("3.2", s.section) for s in tables.session_states() if s.name == name and s.section
+        ),
     }.get(c.kind, tuple)()
     told = tables.advice(name)
     means = told.means if told else None

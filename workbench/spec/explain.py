@@ -39,8 +39,8 @@ def explain(term: str) -> Explanation:
     if _SECTION.fullmatch(asked):
         return _section(asked.lstrip("§").strip(), term)
     if match := _NUMBER.fullmatch(asked):
-        kind = match["kind"]
-        return _number(int(match["number"], 16 if "x" in match["number"].lower() else 10), kind, term)
+        digits = match["number"][:30]  # more is too large anyway, and Python refuses to read thousands
+        return _number(int(digits, 16 if "x" in digits.lower() else 10), match["kind"], term)
     return _name(asked, term)
 
 
@@ -141,7 +141,7 @@ def _section_entry(section: str, version: str) -> Entry:
     for kind in dict.fromkeys(p.kind for p in places):
         rows = [_row(p) for p in places if p.kind == kind]
         key = kind.replace(" ", "_") + "s"
-        facts += Fact.table(key, f"{kind}s", ("section", "name", "title"), rows)
+        facts += Fact.table(key, f"{kind}s", ("section", "name", "title", "note"), rows)
     if version == "3.2":
         rules = [r for r in tables.session_rules() if f"{r.section}.".startswith(f"{section}.")]
         told = (r.rule + (f": {r.error}" if r.error else "") for r in rules)
@@ -158,5 +158,5 @@ def _document(version: str) -> str:
 
 def _row(place: Place) -> tuple[str | None, ...]:
     r = place.reference
-    section = f"§{r.section}" + (" (inferred)" if r.inferred else "")
-    return section, place.name, None if r.title == place.name else r.title
+    title = None if r.title == place.name else r.title
+    return r.section, place.name, title, "inferred" if r.inferred else None

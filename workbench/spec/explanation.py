@@ -21,6 +21,7 @@ __all__ = ["Entry", "Explanation", "Fact"]
 
 WIDTH = 100
 SHOWN_IN_FULL = 3  # more entries than this print as a list of one line each
+_LEFT = 'style="text-align:left;vertical-align:top"'
 LINKED_IN_FULL = 8  # more references than this print as section numbers
 
 
@@ -195,15 +196,21 @@ def _fill(text: str, first: str, rest: str | None = None) -> str:
     )
 
 
+def _shown(column: str, cell: str | None) -> str:
+    """A cell as it prints: ``§5.13.2``, ``default CK_FALSE``."""
+    return f"{ {'section': '§', 'default': 'default '}.get(column, '') }{cell}" if cell else ""
+
+
 def _records(fact: Fact) -> list[str]:
     """Wide rows as lines: first cell (middle cells): rules. Rules that many rows share are told once."""
     ruled = fact.columns[-1] == "rules"
     groups: dict[str | None, list[str]] = {}
     for row in fact.rows:
-        *cells, rules = row if ruled else (*row, None)
-        middle = ", ".join(c for c in cells[1:] if c)
-        head = f"{cells[0] or 'any'} ({middle})" if middle else cells[0] or "any"
-        groups.setdefault(rules, []).append(head)
+        first, *cells = [_shown(c, cell) for c, cell in zip(fact.columns, row, strict=True)]
+        rules = cells.pop() if ruled else None
+        middle = ", ".join(c for c in cells if c)
+        head = f"{first or 'any'} ({middle})" if middle else first or "any"
+        groups.setdefault(rules or None, []).append(head)
     lines = []
     for rules, heads in groups.items():
         if rules is None:
@@ -224,13 +231,14 @@ def _rows(fact: Fact) -> list[str]:
         if fact.inline:
             return [_fill(", ".join(cells), "    ")]
         return [_fill(c, "    - ") for c in cells]
-    if len(fact.columns) > 3:
+    if len(fact.columns) > 4:
         return _records(fact)
-    widths = [max(len(row[i] or "") for row in fact.rows) for i in range(len(fact.columns) - 1)]
+    table = [[_shown(c, cell) for c, cell in zip(fact.columns, row, strict=True)] for row in fact.rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
-    for row in fact.rows:
-        head = "".join(f"{cell or '':{w}}  " for cell, w in zip(row, widths, strict=False))
-        lines.append(_fill(row[-1] or "", "    " + head).rstrip() if row[-1] else f"    {head}".rstrip())
+    for *cells, last in table:
+        head = "    " + "".join(f"{cell:{w}}  " for cell, w in zip(cells, widths, strict=False))
+        lines.append(_fill(last, head) if last else head.rstrip())
     return lines
 
 
@@ -263,9 +271,10 @@ def _cell(fact: Fact) -> str:
     if fact.brief:
         return escape(fact.brief)
     if fact.columns:
-        head = "".join(f"<th>{escape(c.replace('_', ' '))}</th>" for c in fact.columns)
+        head = "".join(f"<th {_LEFT}>{escape(c.replace('_', ' '))}</th>" for c in fact.columns)
         body = "".join(
-            "<tr>" + "".join(f"<td>{escape(c or '')}</td>" for c in row) + "</tr>" for row in fact.rows
+            "<tr>" + "".join(f"<td {_LEFT}>{escape(cell or '')}</td>" for cell in row) + "</tr>"
+            for row in fact.rows
         )
         return f"<table><tr>{head}</tr>{body}</table>"
     cells = [row[0] or "" for row in fact.rows]
@@ -283,7 +292,6 @@ def _html(e: Entry) -> str:
             for version, group in _by_version(e.references).items()
         ]
         rows.append(("in the standard", "<br>".join(places)))
-    left = 'style="text-align:left;vertical-align:top"'
-    body = "".join(f"<tr><th {left}>{label}</th><td {left}>{cell}</td></tr>" for label, cell in rows)
+    body = "".join(f"<tr><th {_LEFT}>{label}</th><td {_LEFT}>{cell}</td></tr>" for label, cell in rows)
     means = f"<br>{escape(e.means)}" if e.means else ""
     return f"<p><b><code>{escape(e.title)}</code></b> {escape(e.about)}{means}</p><table>{body}</table>"

@@ -68,10 +68,6 @@ class Function:
         """The section in v3.2, such as ``5.13.2``."""
         return next((r.section for r in self.references if r.version == "3.2" and r.section), self.chapter)
 
-    def allows(self, code: str) -> bool | None:
-        """Whether the standard lists this return code here; None where the list is not known."""
-        return None if self.returns is None else code in self.returns
-
 
 @attrs.frozen
 class Constant:

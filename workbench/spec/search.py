@@ -42,6 +42,8 @@ KINDS = {
 _NAMED = {
     "CKG_GENERATE": "generator function",
     "CKG_NO_GENERATE": "generator function",
+    "CKH_HEDGE_": "hedging of signatures",
+    "CKH_DETERMINISTIC_": "hedging of signatures",
     "CKP_ML_": "parameter set",
     "CKP_SLH_": "parameter set",
     "CKP_PKCS5_PBKD2_": "pseudo-random function",

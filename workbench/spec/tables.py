@@ -30,6 +30,7 @@ from workbench.spec.model import (
 
 __all__ = [
     "advice",
+    "allows",
     "attribute",
     "attribute_rules",
     "attributes",
@@ -151,6 +152,19 @@ def function(name: str) -> Function:
 def functions() -> tuple[Function, ...]:
     """All functions in the order of the function list."""
     return tuple(_functions().values())
+
+
+def allows(function: str, code: str) -> bool | None:
+    """Whether the standard lists a return code for a function.
+
+    None where that cannot be said: the function's list is not known, or no function lists the code at all
+    (CKR_FUNCTION_NOT_SUPPORTED and the vendors' own).
+    """
+    listed = _functions()[function].returns
+    known = _returns().get(code)
+    if listed is None or known is None or not known.functions:
+        return None
+    return code in listed
 
 
 def constant(name: str) -> Constant:

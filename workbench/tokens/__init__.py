@@ -1,6 +1,7 @@
 """Tokens and sessions: opening them by name, the providers that make ours, the policy each one is under."""
 
 from workbench.tokens.home import home
+from workbench.tokens.leaks import leaks
 from workbench.tokens.providers import PROVIDERS, Provider, Sandbox, provider
 from workbench.tokens.session import Session
 from workbench.tokens.token import Token, available, known, why_not
@@ -15,6 +16,7 @@ __all__ = [
     "available",
     "home",
     "known",
+    "leaks",
     "open",
     "provider",
     "why_not",

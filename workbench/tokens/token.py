@@ -172,7 +172,7 @@ def open_token(name: str = "sandbox", binding: BindingChoice = "auto", initializ
         if module is None:
             module = _modules[key] = Module(sandbox.module, binding, sandbox.init_string)
         if initialize:
-            module.initialize()
+            module.initialize(again=True)
         token = Token(name, sandbox, module, allow_all("sandbox"))
         if initialize:
             token.find_slot()

@@ -105,7 +105,7 @@ class Provider(ABC):
         """The sandbox as it was made; None when there is none yet."""
         try:
             state = json.loads((self.directory / "sandbox.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
             raise WorkbenchError(

@@ -1,0 +1,42 @@
+"""Real tokens for every test: SoftHSM2 always, NSS softoken where it is or can be brought."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from workbench import tokens
+from workbench.tokens import Session, Token
+
+
+def opened(name: str) -> Token:
+    reason = tokens.why_not(name)
+    if reason is not None and "CI" in os.environ:
+        pytest.fail(f"{name} is not available on CI: {reason}")
+    if reason is not None:
+        pytest.skip(reason)
+    return tokens.open(name)
+
+
+@pytest.fixture(scope="session")
+def softhsm() -> Token:
+    return opened("softhsm")
+
+
+@pytest.fixture(scope="session", params=["softhsm", "nss"])
+def token(request: pytest.FixtureRequest) -> Token:
+    return opened(request.param)
+
+
+@pytest.fixture
+def session(token: Token) -> Iterator[Session]:
+    with token.session() as made:
+        yield made
+
+
+@pytest.fixture
+def softhsm_session(softhsm: Token) -> Iterator[Session]:
+    with softhsm.session() as made:
+        yield made

@@ -1,0 +1,150 @@
+"""A run on disk: ``run.json`` (what was run on what), ``rows.jsonl`` (block by block), ``latencies/*.npy``.
+
+A row is written and flushed before the next block starts, so that whatever ends a run, the measured blocks
+stay. Nothing is ever overwritten. ``SCHEMA_VERSION`` rises with every change that an older reader would
+misread; ``_MIGRATIONS`` then lifts older runs.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+import numpy as np
+
+from workbench.errors import WorkbenchError
+from workbench.measure.stats import Packed
+
+__all__ = ["SCHEMA_VERSION", "Row", "RunWriter", "read_run"]
+
+SCHEMA_VERSION = 1
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # version → to the next
+
+
+@attrs.frozen
+class Row:
+    """One block, or the reason why there is none.
+
+    ``kind``: block, or floor (the same calls on the null module). ``round``: from 0; None for what holds in
+    every round. ``position``: the token's place in the random order of its round. ``outcome``: ok, not
+    offered, failed, not run, ``worker died (SIGSEGV)``, ``no answer within 30 s``. ``rate_per_s``:
+    successes per second. ``latencies``: file of packed latencies in the run directory.
+    """
+
+    kind: str
+    token: str
+    case: str
+    operation: str
+    threads: int
+    outcome: str
+    driver: str
+    round: int | None = None
+    position: int | None = None
+    detail: str = ""
+    started: str = ""
+    seconds: float = 0.0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    successes: int = 0
+    failures: int = 0
+    errors: dict[str, int] = attrs.field(factory=dict)
+    rate_per_s: float | None = None
+    p50_ns: float | None = None
+    p90_ns: float | None = None
+    p99_ns: float | None = None
+    max_ns: float | None = None
+    latencies: str | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether the row holds a figure."""
+        return self.outcome == "ok"
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong. What a token does not offer is no failure."""
+        return self.outcome not in ("ok", "not offered")
+
+
+class RunWriter:
+    """Writes one run directory, ``<UTC time>-<plan>-<4 hex>`` below ``out``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._count = 0
+
+    @classmethod
+    def create(cls, out: Path, plan: str) -> Self:
+        """Make the directory. Errors: ``WorkbenchError`` where that is not possible."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        path = out / f"{stamp}-{plan}-{secrets.token_hex(2)}"
+        try:
+            (path / "latencies").mkdir(parents=True)
+            (path / "rows.jsonl").touch(exist_ok=False)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        return cls(path)
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        """Write ``run.json``, once."""
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **meta}, indent=1, ensure_ascii=False)
+        try:
+            with (self.path / "run.json").open("x", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+    def append(self, row: Row, latencies: Packed | None = None) -> Row:
+        """Write a row, and its latencies before it; the row as written."""
+        try:
+            if latencies is not None and latencies.size:
+                self._count += 1
+                row = attrs.evolve(row, latencies=f"latencies/{self._count:05}.npy")
+                np.save(self.path / str(row.latencies), latencies)
+            with (self.path / "rows.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(_plain(row), ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+        return row
+
+
+def read_run(path: Path) -> tuple[dict[str, Any], tuple[Row, ...]]:
+    """``(meta, rows)`` of a run directory; a last line that a killed writer left half done is dropped.
+
+    Errors: ``WorkbenchError`` where it is no run, or one of a newer workbench.
+    """
+    try:
+        meta = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        lines = (path / "rows.jsonl").read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError):
+        raise WorkbenchError(
+            f"{path} is not a run directory: it lacks a readable run.json and rows.jsonl"
+        ) from None
+    version = meta.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise WorkbenchError(
+            f"{path} has schema version {version}, this workbench reads up to {SCHEMA_VERSION}: use a newer one"
+        )
+    records = [json.loads(line) for line in lines[:-1] if line]
+    while version < SCHEMA_VERSION:
+        records = [_MIGRATIONS[version](record) for record in records]
+        version += 1
+    return meta, tuple(Row(**record) for record in records)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    """The row without the members that say nothing."""
+    defaults = {field.name: field.default for field in attrs.fields(Row)}
+    values = attrs.asdict(row)
+    return {name: value for name, value in values.items() if value not in (defaults[name], {})}
+
+
+def _unwritable(path: Path, error: OSError) -> WorkbenchError:
+    return WorkbenchError(
+        f"cannot write the run directory {path} ({error.strerror}): name another place with --out"
+    )

@@ -23,7 +23,7 @@ CHAPTERS = {
     "5.18": "keys",
     "5.19": "random",
 }
-PLACES = [(chapter, name) for chapter, name in CHAPTERS.items()]
+PLACES = list(CHAPTERS.items())
 CALLS = [name for name in C.__all__ if name != "length_of"]
 
 

@@ -8,11 +8,11 @@ import xml.etree.ElementTree as ET
 import PyKCS11
 import pytest
 
-from workbench.cryptoki import C, CryptokiError, Secret, note, trace, watch
+from workbench.cryptoki import C, CryptokiError, Secret, Trace, note, trace, watch
 from workbench.tokens import Session, Token
 
 
-def renderings(seen) -> str:  # noqa: ANN001 - a Trace
+def renderings(seen: Trace) -> str:
     shown = [str(seen), repr(seen), seen._repr_html_(), seen.to_jsonl(), str(seen.ladder())]
     shown += [seen.ladder(timings=True)._repr_svg_(), seen.to_dataframe().to_string()]
     return "\n".join(shown)
@@ -58,7 +58,7 @@ def test_the_ladder_is_well_formed_and_shows_notes(session: Session) -> None:
         note("hashed <here> & now")
         C.GenerateRandom(session, 8)
     svg = seen.ladder()._repr_svg_()
-    texts = "".join(ET.fromstring(svg).itertext())  # noqa: S314 - our own drawing
+    texts = "".join(ET.fromstring(svg).itertext())
     assert "hashed <here> & now" in texts
     assert "C_GenerateRandom" in texts
     assert svg == seen.ladder()._repr_svg_()

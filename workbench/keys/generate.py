@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.cryptoki import AttributeValue, C, SessionLike, Template
+from workbench.cryptoki import AttributeValue, C, SessionLike
 from workbench.errors import WorkbenchError
 from workbench.keys.encodings import CURVES
 from workbench.keys.pair import KeyPair, SecretKey
@@ -59,7 +59,7 @@ def generate_secret_key(
     """Generate a secret key (C_GenerateKey, 5.18.1): ``AES`` of 128, 192 or 256 bits, sensitive, not extractable."""
     if kind != "AES":
         raise WorkbenchError(f"no secret key of kind {kind!r}; AES")
-    template: Template = {
+    template: dict[str, AttributeValue] = {
         "CKA_TOKEN": token,
         "CKA_PRIVATE": True,
         "CKA_SENSITIVE": True,

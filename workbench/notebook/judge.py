@@ -143,18 +143,19 @@ def _verdicts(
 ) -> Iterator[CellVerdict]:
     stopped_by = 0
     for number, (cell, run) in enumerate(zip(cells, runs, strict=True), 1):
+        name = cell.get("id", "")
         title = next((line.strip() for line in cell.source.splitlines() if line.strip()), "(empty cell)")
         if stopped_by:
-            yield CellVerdict(number, title, "not run", f"cell {stopped_by} stopped the notebook")
+            yield CellVerdict(number, name, title, "not run", f"cell {stopped_by} stopped the notebook")
             continue
         if stop and stop[0] == run.get("id"):
-            yield CellVerdict(number, title, "error", stop[1], stop[2])
+            yield CellVerdict(number, name, title, "error", stop[1], stop[2])
             stopped_by = number
             continue
         outcome, reason, detail = _one(cell, run, sanitizer)
         if outcome == "error":
             stopped_by = number
-        yield CellVerdict(number, title, outcome, reason, detail)
+        yield CellVerdict(number, name, title, outcome, reason, detail)
 
 
 def _one(cell: NotebookNode, run: NotebookNode, sanitizer: Sanitizer) -> tuple[str, str, str]:

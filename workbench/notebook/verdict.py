@@ -44,6 +44,8 @@ class CellVerdict:
 
     number: int
     """Counted over the code cells from 1: in a committed notebook it is also the number in `[n]`."""
+    id: str
+    """The cell's id in the notebook; its place in the page is `#cell-id=<id>`."""
     title: str
     """The first line of the cell's source."""
     outcome: str

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workbench.measure import Interval, Run
     from workbench.notebook import Matrix
 
-__all__ = ["figures", "headline", "interval", "listing", "share", "stem", "when"]
+__all__ = ["figures", "folders", "headline", "interval", "listing", "share", "stem", "when"]
 
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 
@@ -19,7 +19,7 @@ _SPACE = "\N{NARROW NO-BREAK SPACE}"
 def figures(value: float, digits: int = 3) -> str:
     """A number with so many significant digits, thousands set apart; a dash for none."""
     if math.isnan(value):
-        return "–"
+        return "\N{EN DASH}"
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
@@ -36,13 +36,18 @@ def interval(value: Interval, scale: float = 1.0) -> str:
 def share(part: float) -> str:
     """A part of one as a percentage."""
     if math.isnan(part):
-        return "–"
+        return "\N{EN DASH}"
     return f"{100 * part:.1f}{_SPACE}%" if part < 0.1 else f"{100 * part:.0f}{_SPACE}%"
 
 
 def listing(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def folders(matrix: Matrix) -> list[str]:
+    """The directories of the notebooks, each once."""
+    return list(dict.fromkeys(str(Path(verdict.notebook).parent) for verdict in matrix.verdicts))
 
 
 def stem(notebook: str) -> str:

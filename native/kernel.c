@@ -25,7 +25,8 @@ static inline void advance(unsigned char *counter)
         ;
 }
 
-static inline CK_RV operate(const load_job *job)
+/* Inlined with a constant operation: what is decided once must not be decided inside the timed part. */
+static inline __attribute__((always_inline)) CK_RV operate(const load_job *job, const int operation)
 {
     CK_FUNCTION_LIST *f = job->functions;
     CK_BYTE *data = (CK_BYTE *)job->data;
@@ -33,7 +34,7 @@ static inline CK_RV operate(const load_job *job)
     CK_ULONG asked = 0;
     CK_RV rv;
 
-    switch (job->operation) {
+    switch (operation) {
     case LOAD_SIGN:
         rv = f->C_SignInit(job->session, job->mechanism, job->key);
         if (rv == 0 && job->length_query)
@@ -69,18 +70,21 @@ static void count_error(load_job *job, CK_RV rv)
 
 /* Calls until the deadline, the limit, the stop flag or too many errors in a row; at least one call.
  * Latencies and results go to the job where `measured`. Returns the calls made. */
-static uint64_t closed_loop(load_job *job, uint64_t deadline, uint64_t limit, const int *stop, int measured)
+static inline __attribute__((always_inline)) uint64_t closed_loop(load_job *job, const int operation,
+                                                                  uint64_t deadline, uint64_t limit,
+                                                                  const int *stop, int measured)
 {
+    const load_job own = *job; /* nobody else can reach a local: the compiler may keep it in registers */
     uint64_t *latency = job->latency_ns;
     const uint64_t capacity = measured ? job->latency_capacity : 0;
     const uint64_t give_up = job->give_up ? job->give_up : UINT64_MAX;
     uint64_t successes = 0, failures = 0, in_a_row = 0, recorded = 0, end;
 
     do {
-        if (job->counter)
-            advance(job->counter);
+        if (own.counter)
+            advance(own.counter);
         const uint64_t begin = load_now();
-        const CK_RV rv = operate(job);
+        const CK_RV rv = operate(&own, operation);
         end = load_now();
         if (rv == 0) {
             if (recorded < capacity)
@@ -104,6 +108,20 @@ static uint64_t closed_loop(load_job *job, uint64_t deadline, uint64_t limit, co
         job->end_ns = end;
     }
     return successes + failures;
+}
+
+static uint64_t call(load_job *job, uint64_t deadline, uint64_t limit, const int *stop, int measured)
+{
+    switch (job->operation) {
+    case LOAD_SIGN:
+        return closed_loop(job, LOAD_SIGN, deadline, limit, stop, measured);
+    case LOAD_ENCRYPT:
+        return closed_loop(job, LOAD_ENCRYPT, deadline, limit, stop, measured);
+    case LOAD_DIGEST:
+        return closed_loop(job, LOAD_DIGEST, deadline, limit, stop, measured);
+    default:
+        return closed_loop(job, LOAD_RANDOM, deadline, limit, stop, measured);
+    }
 }
 
 typedef struct {
@@ -133,10 +151,10 @@ static void *run_thread(void *argument)
 
     job->warmup_calls = 0;
     if (job->warmup_ns)
-        job->warmup_calls = closed_loop(job, measured_from, UINT64_MAX, start->stop, 0);
+        job->warmup_calls = call(job, measured_from, UINT64_MAX, start->stop, 0);
     const uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     job->begin_ns = load_now();
-    closed_loop(job, deadline, limit, start->stop, 1);
+    call(job, deadline, limit, start->stop, 1);
     job->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
     /* A thread that gave up early has not become faster by it: its window lasts to the deadline. */
     if (job->gave_up && job->duration_ns && job->end_ns < deadline)

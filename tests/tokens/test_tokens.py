@@ -146,6 +146,26 @@ def test_a_missing_pin_file_is_named_without_its_content(tmp_path: Path) -> None
     assert "--fresh" in done.stdout
 
 
+def test_a_refused_pin_is_never_tried_again(tmp_path: Path) -> None:
+    link_packages(tmp_path / "home")
+    code = (
+        "import workbench as wb; from workbench import tokens\n"
+        "t = wb.open('softhsm'); (tokens.home() / 'sandboxes/softhsm/user.pin').write_text('not the PIN at all')\n"
+        "try: t.session()\nexcept wb.CryptokiError as e: print(e.name)\n"
+        "with wb.trace() as seen:\n"
+        "    try: t.session()\n    except wb.WorkbenchError as e: print(e)\n"
+        "print('C_Login' in seen.functions())"
+    )
+    first = python(code, WORKBENCH_HOME=str(tmp_path / "home")).stdout.splitlines()
+    assert first[0] == "CKR_PIN_INCORRECT"
+    assert "never tried twice" in first[1]
+    assert first[2] == "False"
+    again = (
+        "import workbench as wb\ntry: wb.open('softhsm').session()\nexcept wb.WorkbenchError as e: print(e)"
+    )
+    assert "never tried twice" in python(again, WORKBENCH_HOME=str(tmp_path / "home")).stdout
+
+
 @pytest.mark.parametrize("form", ["plain", "hex", "base64"])
 def test_a_planted_pin_is_found(softhsm: Token, tmp_path: Path, form: str) -> None:
     import base64

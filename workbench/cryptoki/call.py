@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from workbench import spec
+from workbench.cryptoki.errors import new_error
 from workbench.cryptoki.module import Module, SessionLike, session_handle
+from workbench.cryptoki.redaction import describe_arguments
 
 __all__ = ["length_of", "on_module", "on_session", "sized"]
 
 BUFFER_TOO_SMALL = spec.value("CKR_BUFFER_TOO_SMALL")
 ROOM = 8192  # enough for every signature but SLH-DSA's; a larger one costs a second call
+LARGEST = 2**24  # bytes of output beyond those offered that a module is believed to need
 
 
 def on_module(module: Module, function: str, *arguments: Any, slot: int | None = None) -> tuple[Any, ...]:
@@ -35,7 +38,13 @@ def sized(session: SessionLike, function: str, *arguments: Any, room: int | None
     accept = (BUFFER_TOO_SMALL,) if room is None else ()
     rv, results = handle.module.call(function, (handle, *arguments, offered), handle.slot, handle, accept)
     if rv:
-        results = handle.module.call(function, (handle, *arguments, results[0]), handle.slot, handle)[1]
+        needed = results[0]
+        # NSS 3.87 answers so for a PSS salt that is too long, and the length is whatever stood in memory
+        if not isinstance(needed, int) or not offered < needed <= offered + LARGEST:
+            raise new_error(
+                function, rv, describe_arguments(function, (handle, *arguments, offered)), results
+            )
+        results = handle.module.call(function, (handle, *arguments, needed), handle.slot, handle)[1]
     made: bytes = results[0]
     return made
 

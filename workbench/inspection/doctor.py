@@ -37,9 +37,7 @@ def examine() -> tuple[Check, ...]:
 
 
 def _python() -> Check:
-    return Check(
-        "Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    )
+    return Check("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
 def _packages() -> list[Check]:

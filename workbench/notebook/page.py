@@ -30,6 +30,9 @@ def write_page(executed: NotebookNode, verdict: Verdict, path: Path) -> Path:
     """Write the page of an executed notebook; each cell that is not simply fine says why beneath it."""
     notebook = copy.deepcopy(executed)
     for cell, said in zip(code_cells(notebook), verdict.cells, strict=True):
+        # The cell with the parameters is one more than the author's: number as the verdict and the author do.
+        if cell.execution_count is not None:
+            cell.execution_count = said.number
         if said.reason:
             cell.metadata["workbench"] = {
                 "outcome": said.outcome, "number": said.number, "reason": said.reason, "detail": said.detail,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.measure import Interval, Run
+    from workbench.measure import Interval, Line, Run
     from workbench.notebook import Matrix
 
-__all__ = ["figures", "folders", "headline", "interval", "listing", "share", "stem", "when"]
+__all__ = ["figures", "folders", "headline", "interval", "listing", "notes", "share", "stem", "when"]
 
+_NUMBER = re.compile(r"\b\d+\b")
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 
@@ -22,8 +24,8 @@ def figures(value: float, digits: int = 3) -> str:
         return "\N{EN DASH}"
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{round(value, places):,.{places}f}".replace(",", _SPACE)
+    places = digits - 1 - int(f"{value:.{digits - 1}e}".split("e")[1])  # of the rounded value: 9.996 is 10.0
+    return f"{round(value, places):,.{max(places, 0)}f}".replace(",", _SPACE)
 
 
 def interval(value: Interval, scale: float = 1.0) -> str:
@@ -37,7 +39,26 @@ def share(part: float) -> str:
     """A part of one as a percentage."""
     if math.isnan(part):
         return "\N{EN DASH}"
+    if 0 < part < 0.0005:
+        return f"<{_SPACE}0.1{_SPACE}%"
     return f"{100 * part:.1f}{_SPACE}%" if part < 0.1 else f"{100 * part:.0f}{_SPACE}%"
+
+
+def notes(lines: Sequence[Line]) -> list[tuple[str, frozenset[str]]]:
+    """The warnings of all lines as numbered notes: (text, the warnings it stands for).
+
+    Warnings that differ in their numbers only become one note that gives each number's range.
+    """
+    kinds: dict[str, list[str]] = {}
+    for warning in dict.fromkeys(warning for line in lines for warning in line.warnings):
+        kinds.setdefault(_NUMBER.sub("0", warning), []).append(warning)
+    return [(_ranged(warnings), frozenset(warnings)) for warnings in kinds.values()]
+
+
+def _ranged(warnings: list[str]) -> str:
+    columns = zip(*(map(int, _NUMBER.findall(warning)) for warning in warnings), strict=True)
+    ranges = iter([f"{min(c)} to {max(c)}" if min(c) < max(c) else str(min(c)) for c in columns])
+    return _NUMBER.sub(lambda _: next(ranges), warnings[0])
 
 
 def listing(names: Sequence[str]) -> str:

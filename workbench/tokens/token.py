@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench import spec
-from workbench.cryptoki import C, Module, Policy, Secret, TokenInfo, allow_all
+from workbench.cryptoki import C, Module, Policy, Secret, TokenInfo, allow_all, errors
 from workbench.cryptoki.module import BindingChoice
 from workbench.errors import WorkbenchError
 from workbench.tokens.home import locked
-from workbench.tokens.providers import PROVIDERS, Sandbox, provider
+from workbench.tokens.providers import PROVIDERS, TOMBSTONE, Sandbox, provider
 from workbench.tokens.session import Session
 
 __all__ = ["Token", "available", "known", "open_token", "why_not"]
@@ -43,6 +43,11 @@ class Token:
     def pin(self) -> Secret:
         """The user's PIN, for C_Login; it does not show itself."""
         return self._sandbox.pin
+
+    @property
+    def so_pin(self) -> Secret:
+        """The security officer's PIN, for C_Login; it does not show itself."""
+        return self._sandbox.so_pin
 
     @property
     def slot(self) -> int:
@@ -93,8 +98,19 @@ class Token:
     def _login(self, session: Session) -> None:
         # Logins of several processes at once can fail on SoftHSM, which rewrites the token's file: one by one.
         with self._login_lock, locked(self._sandbox.directory.with_suffix(".lock")):
-            if C.GetSessionInfo(session).state in _PUBLIC_STATES:
+            if C.GetSessionInfo(session).state not in _PUBLIC_STATES:
+                return
+            tombstone = self._sandbox.directory / TOMBSTONE
+            if tombstone.exists():
+                raise WorkbenchError(
+                    f"the token {self.name!r} refused this PIN before, and a PIN is never tried twice; "
+                    f"make the token anew with: workbench token up {self._sandbox.name} --fresh"
+                )
+            try:
                 C.Login(session, "CKU_USER", self.pin)
+            except errors.error_class("CKR_PIN_INCORRECT"):
+                tombstone.touch()
+                raise
 
     def close(self) -> None:
         """Close every session of this process with the token (5.6.3). The module stays initialised."""

@@ -15,9 +15,10 @@ from workbench.errors import WorkbenchError
 from workbench.tokens.home import home, locked, private_directory
 from workbench.tokens.providers.packages import can_bring, ensure, install_command, unpacked_root
 
-__all__ = ["Provider", "Sandbox", "write_private"]
+__all__ = ["TOMBSTONE", "Provider", "Sandbox", "write_private"]
 
 SCHEMA = 1
+TOMBSTONE = "pin-refused"  # stands here once the token has refused the PIN: nobody tries it again
 
 
 @attrs.frozen
@@ -74,8 +75,19 @@ class Provider(ABC):
         """The sandbox's directory."""
         return home() / "sandboxes" / self.name
 
+    def named(self) -> Path | None:
+        """The module's file as the environment names it (``WORKBENCH_SOFTHSM_MODULE`` for ``softhsm``)."""
+        variable = f"WORKBENCH_{self.name.upper()}_MODULE"
+        path = os.environ.get(variable)
+        if path and not Path(path).is_file():
+            raise WorkbenchError(f"no module at {path}: {variable} must name a PKCS#11 library or be unset")
+        return Path(path) if path else None
+
     def find(self) -> Path | None:
         """The module's file on this machine, or None."""
+        named = self.named()
+        if named is not None:
+            return named
         for place in self.places:
             for root in (Path("/"), unpacked_root()):
                 found = root / place
@@ -112,9 +124,10 @@ class Provider(ABC):
                 f"{self.directory / 'sandbox.json'} cannot be read ({error}); "
                 f"make the token anew with: workbench token up {self.name} --fresh"
             ) from None
-        if state.get("schema") != SCHEMA or not Path(state["module"]).is_file():
+        module = self.named() or Path(state["module"])
+        if state.get("schema") != SCHEMA or not module.is_file():
             return None
-        return self._sandbox(Path(state["module"]), state["label"], state["serial"])
+        return self._sandbox(module, state["label"], state["serial"])
 
     def _sandbox(self, module: Path, label: str, serial: str) -> Sandbox:
         return Sandbox(self.name, self.directory, module, label, serial, self.init_string())
@@ -135,6 +148,7 @@ class Provider(ABC):
     def _make(self, module: Path) -> Sandbox:
         private_directory(self.directory)
         self.clear()
+        (self.directory / TOMBSTONE).unlink(missing_ok=True)
         for file in ("user.pin", "so.pin"):
             write_private(self.directory / file, secrets.token_hex(self.pin_length // 2))
         self.environment()

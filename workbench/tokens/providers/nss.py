@@ -33,7 +33,7 @@ class NSS(Provider):
     def find(self) -> Path | None:
         """The module: of the environment that Python runs in (conda) first, then of the system."""
         own = Path(sys.prefix) / "lib" / "libsoftokn3.so"
-        return own if own.is_file() else super().find()
+        return own if self.named() is None and own.is_file() else super().find()
 
     def init_string(self) -> str | None:
         """NSS takes its configuration as the argument of C_Initialize."""

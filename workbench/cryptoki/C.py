@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from workbench.cryptoki.asynchronous import (
+    C_AsyncComplete as AsyncComplete,
+)
+from workbench.cryptoki.asynchronous import (
+    C_AsyncGetID as AsyncGetID,
+)
+from workbench.cryptoki.asynchronous import (
+    C_AsyncJoin as AsyncJoin,
+)
 from workbench.cryptoki.call import length_of
 from workbench.cryptoki.decryption import (
     C_Decrypt as Decrypt,
@@ -30,6 +39,18 @@ from workbench.cryptoki.digesting import (
 from workbench.cryptoki.digesting import (
     C_DigestUpdate as DigestUpdate,
 )
+from workbench.cryptoki.dual import (
+    C_DecryptDigestUpdate as DecryptDigestUpdate,
+)
+from workbench.cryptoki.dual import (
+    C_DecryptVerifyUpdate as DecryptVerifyUpdate,
+)
+from workbench.cryptoki.dual import (
+    C_DigestEncryptUpdate as DigestEncryptUpdate,
+)
+from workbench.cryptoki.dual import (
+    C_SignEncryptUpdate as SignEncryptUpdate,
+)
 from workbench.cryptoki.encryption import (
     C_Encrypt as Encrypt,
 )
@@ -46,13 +67,28 @@ from workbench.cryptoki.general import (
     C_Finalize as Finalize,
 )
 from workbench.cryptoki.general import (
+    C_GetFunctionList as GetFunctionList,
+)
+from workbench.cryptoki.general import (
     C_GetInfo as GetInfo,
+)
+from workbench.cryptoki.general import (
+    C_GetInterface as GetInterface,
+)
+from workbench.cryptoki.general import (
+    C_GetInterfaceList as GetInterfaceList,
 )
 from workbench.cryptoki.general import (
     C_Initialize as Initialize,
 )
 from workbench.cryptoki.keys import (
+    C_DecapsulateKey as DecapsulateKey,
+)
+from workbench.cryptoki.keys import (
     C_DeriveKey as DeriveKey,
+)
+from workbench.cryptoki.keys import (
+    C_EncapsulateKey as EncapsulateKey,
 )
 from workbench.cryptoki.keys import (
     C_GenerateKey as GenerateKey,
@@ -64,7 +100,73 @@ from workbench.cryptoki.keys import (
     C_UnwrapKey as UnwrapKey,
 )
 from workbench.cryptoki.keys import (
+    C_UnwrapKeyAuthenticated as UnwrapKeyAuthenticated,
+)
+from workbench.cryptoki.keys import (
     C_WrapKey as WrapKey,
+)
+from workbench.cryptoki.keys import (
+    C_WrapKeyAuthenticated as WrapKeyAuthenticated,
+)
+from workbench.cryptoki.message_decryption import (
+    C_DecryptMessage as DecryptMessage,
+)
+from workbench.cryptoki.message_decryption import (
+    C_DecryptMessageBegin as DecryptMessageBegin,
+)
+from workbench.cryptoki.message_decryption import (
+    C_DecryptMessageNext as DecryptMessageNext,
+)
+from workbench.cryptoki.message_decryption import (
+    C_MessageDecryptFinal as MessageDecryptFinal,
+)
+from workbench.cryptoki.message_decryption import (
+    C_MessageDecryptInit as MessageDecryptInit,
+)
+from workbench.cryptoki.message_encryption import (
+    C_EncryptMessage as EncryptMessage,
+)
+from workbench.cryptoki.message_encryption import (
+    C_EncryptMessageBegin as EncryptMessageBegin,
+)
+from workbench.cryptoki.message_encryption import (
+    C_EncryptMessageNext as EncryptMessageNext,
+)
+from workbench.cryptoki.message_encryption import (
+    C_MessageEncryptFinal as MessageEncryptFinal,
+)
+from workbench.cryptoki.message_encryption import (
+    C_MessageEncryptInit as MessageEncryptInit,
+)
+from workbench.cryptoki.message_signing import (
+    C_MessageSignFinal as MessageSignFinal,
+)
+from workbench.cryptoki.message_signing import (
+    C_MessageSignInit as MessageSignInit,
+)
+from workbench.cryptoki.message_signing import (
+    C_SignMessage as SignMessage,
+)
+from workbench.cryptoki.message_signing import (
+    C_SignMessageBegin as SignMessageBegin,
+)
+from workbench.cryptoki.message_signing import (
+    C_SignMessageNext as SignMessageNext,
+)
+from workbench.cryptoki.message_verifying import (
+    C_MessageVerifyFinal as MessageVerifyFinal,
+)
+from workbench.cryptoki.message_verifying import (
+    C_MessageVerifyInit as MessageVerifyInit,
+)
+from workbench.cryptoki.message_verifying import (
+    C_VerifyMessage as VerifyMessage,
+)
+from workbench.cryptoki.message_verifying import (
+    C_VerifyMessageBegin as VerifyMessageBegin,
+)
+from workbench.cryptoki.message_verifying import (
+    C_VerifyMessageNext as VerifyMessageNext,
 )
 from workbench.cryptoki.objects import (
     C_CopyObject as CopyObject,
@@ -93,6 +195,12 @@ from workbench.cryptoki.objects import (
 from workbench.cryptoki.objects import (
     C_SetAttributeValue as SetAttributeValue,
 )
+from workbench.cryptoki.parallel import (
+    C_CancelFunction as CancelFunction,
+)
+from workbench.cryptoki.parallel import (
+    C_GetFunctionStatus as GetFunctionStatus,
+)
 from workbench.cryptoki.random import (
     C_GenerateRandom as GenerateRandom,
 )
@@ -106,16 +214,31 @@ from workbench.cryptoki.sessions import (
     C_CloseSession as CloseSession,
 )
 from workbench.cryptoki.sessions import (
+    C_GetOperationState as GetOperationState,
+)
+from workbench.cryptoki.sessions import (
     C_GetSessionInfo as GetSessionInfo,
 )
 from workbench.cryptoki.sessions import (
+    C_GetSessionValidationFlags as GetSessionValidationFlags,
+)
+from workbench.cryptoki.sessions import (
     C_Login as Login,
+)
+from workbench.cryptoki.sessions import (
+    C_LoginUser as LoginUser,
 )
 from workbench.cryptoki.sessions import (
     C_Logout as Logout,
 )
 from workbench.cryptoki.sessions import (
     C_OpenSession as OpenSession,
+)
+from workbench.cryptoki.sessions import (
+    C_SessionCancel as SessionCancel,
+)
+from workbench.cryptoki.sessions import (
+    C_SetOperationState as SetOperationState,
 )
 from workbench.cryptoki.signing import (
     C_Sign as Sign,
@@ -125,6 +248,12 @@ from workbench.cryptoki.signing import (
 )
 from workbench.cryptoki.signing import (
     C_SignInit as SignInit,
+)
+from workbench.cryptoki.signing import (
+    C_SignRecover as SignRecover,
+)
+from workbench.cryptoki.signing import (
+    C_SignRecoverInit as SignRecoverInit,
 )
 from workbench.cryptoki.signing import (
     C_SignUpdate as SignUpdate,
@@ -166,28 +295,61 @@ from workbench.cryptoki.verifying import (
     C_VerifyInit as VerifyInit,
 )
 from workbench.cryptoki.verifying import (
+    C_VerifyRecover as VerifyRecover,
+)
+from workbench.cryptoki.verifying import (
+    C_VerifyRecoverInit as VerifyRecoverInit,
+)
+from workbench.cryptoki.verifying import (
+    C_VerifySignature as VerifySignature,
+)
+from workbench.cryptoki.verifying import (
+    C_VerifySignatureFinal as VerifySignatureFinal,
+)
+from workbench.cryptoki.verifying import (
+    C_VerifySignatureInit as VerifySignatureInit,
+)
+from workbench.cryptoki.verifying import (
+    C_VerifySignatureUpdate as VerifySignatureUpdate,
+)
+from workbench.cryptoki.verifying import (
     C_VerifyUpdate as VerifyUpdate,
 )
 
 __all__ = [
+    "AsyncComplete",
+    "AsyncGetID",
+    "AsyncJoin",
+    "CancelFunction",
     "CloseAllSessions",
     "CloseSession",
     "CopyObject",
     "CreateObject",
+    "DecapsulateKey",
     "Decrypt",
+    "DecryptDigestUpdate",
     "DecryptFinal",
     "DecryptInit",
+    "DecryptMessage",
+    "DecryptMessageBegin",
+    "DecryptMessageNext",
     "DecryptUpdate",
+    "DecryptVerifyUpdate",
     "DeriveKey",
     "DestroyObject",
     "Digest",
+    "DigestEncryptUpdate",
     "DigestFinal",
     "DigestInit",
     "DigestKey",
     "DigestUpdate",
+    "EncapsulateKey",
     "Encrypt",
     "EncryptFinal",
     "EncryptInit",
+    "EncryptMessage",
+    "EncryptMessageBegin",
+    "EncryptMessageNext",
     "EncryptUpdate",
     "Finalize",
     "FindObjects",
@@ -197,11 +359,17 @@ __all__ = [
     "GenerateKeyPair",
     "GenerateRandom",
     "GetAttributeValue",
+    "GetFunctionList",
+    "GetFunctionStatus",
     "GetInfo",
+    "GetInterface",
+    "GetInterfaceList",
     "GetMechanismInfo",
     "GetMechanismList",
     "GetObjectSize",
+    "GetOperationState",
     "GetSessionInfo",
+    "GetSessionValidationFlags",
     "GetSlotInfo",
     "GetSlotList",
     "GetTokenInfo",
@@ -209,21 +377,49 @@ __all__ = [
     "InitToken",
     "Initialize",
     "Login",
+    "LoginUser",
     "Logout",
+    "MessageDecryptFinal",
+    "MessageDecryptInit",
+    "MessageEncryptFinal",
+    "MessageEncryptInit",
+    "MessageSignFinal",
+    "MessageSignInit",
+    "MessageVerifyFinal",
+    "MessageVerifyInit",
     "OpenSession",
     "SeedRandom",
+    "SessionCancel",
     "SetAttributeValue",
+    "SetOperationState",
     "SetPIN",
     "Sign",
+    "SignEncryptUpdate",
     "SignFinal",
     "SignInit",
+    "SignMessage",
+    "SignMessageBegin",
+    "SignMessageNext",
+    "SignRecover",
+    "SignRecoverInit",
     "SignUpdate",
     "UnwrapKey",
+    "UnwrapKeyAuthenticated",
     "Verify",
     "VerifyFinal",
     "VerifyInit",
+    "VerifyMessage",
+    "VerifyMessageBegin",
+    "VerifyMessageNext",
+    "VerifyRecover",
+    "VerifyRecoverInit",
+    "VerifySignature",
+    "VerifySignatureFinal",
+    "VerifySignatureInit",
+    "VerifySignatureUpdate",
     "VerifyUpdate",
     "WaitForSlotEvent",
     "WrapKey",
+    "WrapKeyAuthenticated",
     "length_of",
 ]

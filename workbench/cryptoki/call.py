@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from workbench import spec
-from workbench.cryptoki.errors import new_error
 from workbench.cryptoki.module import Module, SessionLike, session_handle
-from workbench.cryptoki.redaction import describe_arguments
 
-__all__ = ["length_of", "on_module", "on_session", "sized"]
+__all__ = ["Room", "filled", "length_of", "on_module", "on_session", "sized"]
 
 BUFFER_TOO_SMALL = spec.value("CKR_BUFFER_TOO_SMALL")
-ROOM = 8192  # enough for every signature but SLH-DSA's; a larger one costs a second call
-LARGEST = 2**24  # bytes of output beyond those offered that a module is believed to need
+PLENTY = 8192  # enough for every signature but SLH-DSA's; a larger one costs a second call
+
+
+class Room:
+    """Stands for the output buffer among the arguments: ``size`` in bytes, None for plenty."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int | None) -> None:
+        self.size = size
 
 
 def on_module(module: Module, function: str, *arguments: Any, slot: int | None = None) -> tuple[Any, ...]:
@@ -27,25 +33,31 @@ def on_session(session: SessionLike, function: str, *arguments: Any) -> tuple[An
     return handle.module.call(function, (handle, *arguments), handle.slot, handle)[1]
 
 
-def sized(session: SessionLike, function: str, *arguments: Any, room: int | None) -> bytes:
-    """Call a function that fills a buffer as its last argument; the bytes it wrote.
+def filled(session: SessionLike, function: str, *arguments: Any) -> tuple[Any, ...]:
+    """Call a function that fills the buffer for which ``Room`` stands among its arguments; its results.
 
-    ``room``: the size of the buffer in bytes; None offers plenty at once (no length query, which costs a
-    round trip) and, should that be too small, once more what the module asked for (5.2).
+    A ``Room`` of no size offers plenty at once (no length query, which costs a round trip) and, should that
+    be too small, once more what the module asked for (5.2).
     """
     handle = session_handle(session)
-    offered = ROOM + sum(len(a) for a in arguments if isinstance(a, bytes)) if room is None else room
-    accept = (BUFFER_TOO_SMALL,) if room is None else ()
-    rv, results = handle.module.call(function, (handle, *arguments, offered), handle.slot, handle, accept)
+    place = next(i for i, a in enumerate(arguments) if isinstance(a, Room))
+    size = arguments[place].size
+    before, after = arguments[:place], arguments[place + 1 :]
+    if size is not None:
+        return handle.module.call(function, (handle, *before, size, *after), handle.slot, handle)[1]
+    offered = PLENTY + sum(len(a) for a in arguments if isinstance(a, bytes))
+    rv, results = handle.module.call(
+        function, (handle, *before, offered, *after), handle.slot, handle, (BUFFER_TOO_SMALL,)
+    )
     if rv:
-        needed = results[0]
-        # NSS 3.87 answers so for a PSS salt that is too long, and the length is whatever stood in memory
-        if not isinstance(needed, int) or not offered < needed <= offered + LARGEST:
-            raise new_error(
-                function, rv, describe_arguments(function, (handle, *arguments, offered)), results
-            )
-        results = handle.module.call(function, (handle, *arguments, needed), handle.slot, handle)[1]
-    made: bytes = results[0]
+        needed = next(r for r in results if isinstance(r, int))
+        results = handle.module.call(function, (handle, *before, needed, *after), handle.slot, handle)[1]
+    return results
+
+
+def sized(session: SessionLike, function: str, *arguments: Any, room: int | None) -> bytes:
+    """Call a function whose last argument is the output buffer and whose only result is what it wrote."""
+    made: bytes = filled(session, function, *arguments, Room(room))[0]
     return made
 
 

@@ -54,7 +54,27 @@ class CryptokiError(Exception):
 
 
 class FunctionNotSupported(CryptokiError):
-    """CKR_FUNCTION_NOT_SUPPORTED: the entry is there, and answers that it does nothing."""
+    """The module does not offer the function; ``reason`` says how one knows.
+
+    The entry is absent (an older function list), or NULL, or it answered CKR_FUNCTION_NOT_SUPPORTED.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        rv: int = spec.value("CKR_FUNCTION_NOT_SUPPORTED"),
+        arguments: tuple[tuple[str, str], ...] = (),
+        results: tuple[object, ...] = (),
+        reason: str = "the entry is there and answered CKR_FUNCTION_NOT_SUPPORTED",
+    ) -> None:
+        self.reason = reason
+        super().__init__(function, rv, arguments, results)
+
+    def _text(self) -> str:
+        return f"{super()._text()}\nHere: {self.reason}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FunctionNotSupported, (self.function, self.rv, self.arguments, (), self.reason)
 
 
 @cache

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Union
 
 import attrs
 
 from workbench import spec
 from workbench.errors import WorkbenchError
 
-__all__ = ["Mechanism", "Parameter", "eddsa", "gcm", "mechanism", "rsa_oaep", "rsa_pss"]
+__all__ = ["Mechanism", "Member", "Parameter", "eddsa", "gcm", "mechanism", "rsa_oaep", "rsa_pss"]
 
 HASHES = {
     "SHA-1": ("CKM_SHA_1", "CKG_MGF1_SHA1", 20),
@@ -20,15 +21,19 @@ HASHES = {
 }
 
 
+Member = Union[int, bytes, "Parameter", "Mechanism", tuple["Parameter", ...]]
+
+
 @attrs.frozen
 class Parameter:
     """A mechanism parameter: the name of its C structure and the values of its members.
 
-    A member that points at bytes takes bytes; the member that gives its length is filled in.
+    A member that points at bytes takes bytes, at a structure a ``Parameter``, at an array of them a tuple, at
+    a mechanism a ``Mechanism``; the member that gives its length is filled in unless it is given.
     """
 
     struct: str
-    members: Mapping[str, int | bytes]
+    members: Mapping[str, Member]
 
 
 @attrs.frozen

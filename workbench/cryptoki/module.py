@@ -9,8 +9,9 @@ from typing import Any, Literal, Protocol, cast
 
 from workbench import spec
 from workbench.cryptoki import tracing
-from workbench.cryptoki.errors import new_error
-from workbench.cryptoki.native import NativeBinding, open_library
+from workbench.cryptoki.errors import FunctionNotSupported, new_error
+from workbench.cryptoki.library import Library, ffi
+from workbench.cryptoki.native import NativeBinding
 from workbench.cryptoki.policy import REFUSE, Policy
 from workbench.cryptoki.pykcs11 import PyKCS11Binding
 from workbench.cryptoki.redaction import describe_arguments
@@ -75,11 +76,10 @@ class Module:
     ) -> None:
         self.path = str(path)
         self.init_string = init_string
-        library, function_list = open_library(self.path)
-        self.native = NativeBinding(library, function_list)
+        self.library = Library(self.path)
+        self.native = NativeBinding(self.library)
         self.pykcs11 = PyKCS11Binding(self.path)
         self.binding: BindingChoice = binding
-        self._function_list = function_list
         self._policies: dict[int, Policy] = {}
         self._routes: dict[str, NativeBinding | PyKCS11Binding] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}
@@ -96,9 +96,7 @@ class Module:
     @property
     def function_list(self) -> int:
         """The address of the CK_FUNCTION_LIST (v2.40), for the load kernel."""
-        from workbench.cryptoki.native import ffi
-
-        return int(ffi().cast("uintptr_t", self._function_list))
+        return int(ffi().cast("uintptr_t", self.library.function_list))
 
     def initialize(self, again: bool = False) -> None:
         """C_Initialize (5.4.1) with CKF_OS_LOCKING_OK and the module's parameter string, if it has one.
@@ -142,12 +140,14 @@ class Module:
         order: tuple[NativeBinding | PyKCS11Binding, ...] = (self.native, self.pykcs11)
         if self.binding == "pykcs11" or (self.binding == "auto" and control):
             order = (self.pykcs11, self.native)
-        if self.binding == "pykcs11" and not self.pykcs11.has(function):
+        if self.binding == "pykcs11" and self.pykcs11.missing(function):
             raise WorkbenchError(f"PyKCS11 has no {function}; leave binding='pykcs11' out to call it")
         for binding in order:
-            if binding.has(function):
+            if binding.missing(function) is None:
                 return binding
-        raise WorkbenchError(f"{self.path} does not offer {function}: its function list has no entry for it")
+        raise FunctionNotSupported(
+            function, reason=f"{self.native.missing(function)} ({Path(self.path).name})"
+        )
 
     def call(
         self,

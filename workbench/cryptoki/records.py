@@ -8,7 +8,18 @@ import attrs
 
 from workbench import spec
 
-__all__ = ["RECORDS", "Info", "MechanismInfo", "Record", "SessionInfo", "SlotInfo", "TokenInfo", "Version"]
+__all__ = [
+    "RECORDS",
+    "AsyncData",
+    "Info",
+    "Interface",
+    "MechanismInfo",
+    "Record",
+    "SessionInfo",
+    "SlotInfo",
+    "TokenInfo",
+    "Version",
+]
 
 
 class Version(tuple[int, int]):
@@ -161,6 +172,28 @@ class MechanismInfo(Record):
 
     ulMinKeySize: int
     ulMaxKeySize: int
+
+
+@attrs.frozen
+class AsyncData:
+    """CK_ASYNC_DATA (5.21): what an asynchronous call gave; handles 0 where it gave none."""
+
+    ulVersion: int
+    pValue: bytes
+    hObject: int
+    hAdditionalObject: int
+
+
+@attrs.frozen
+class Interface:
+    """CK_INTERFACE (5.4.5): a name, the version of its function list, and flags.
+
+    ``version`` None: a vendor's own interface, whose list has a shape that only the vendor knows.
+    """
+
+    name: str
+    version: Version | None
+    flags: int
 
 
 RECORDS: dict[str, type[Record]] = {

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from workbench import spec
 from workbench.cryptoki.attributes import AttributeValue, attribute_name, decode
-from workbench.cryptoki.mechanisms import Mechanism
-from workbench.cryptoki.records import Record
+from workbench.cryptoki.mechanisms import Mechanism, describe_parameter
+from workbench.cryptoki.records import AsyncData, Interface, Record
 from workbench.cryptoki.shapes import Kind, Shape, shapes
 
 __all__ = ["describe_arguments", "describe_results", "show_attribute", "show_bytes"]
@@ -106,18 +106,22 @@ def _argument(shape: Shape, value: object) -> str:
             return "CKF_OS_LOCKING_OK" if value is None else "CKF_OS_LOCKING_OK, a parameter string"
         case Kind.MECHANISM:
             return "NULL" if value is None else str(value) if isinstance(value, Mechanism) else "?"
+        case Kind.PARAMETER | Kind.FILLED:
+            return "NULL" if value is None else describe_parameter(value)  # type: ignore[arg-type]
+        case Kind.VERSION:
+            return "NULL" if value is None else str(value)
         case Kind.TEMPLATE:
             return _template(value)  # type: ignore[arg-type]
         case Kind.ATTRIBUTES:
             return ", ".join(attribute_name(number) for number, _ in value)  # type: ignore[attr-defined]
-        case Kind.BUFFER | Kind.LIST:
+        case Kind.BUFFER | Kind.LIST | Kind.INTERFACES:
             if isinstance(value, str):
                 return value
             return LENGTH_QUERY if value is None else f"room for {value}"
         case Kind.FILL | Kind.FOUND:
             return str(value)
         case Kind.LABEL | Kind.NAME:
-            return repr(str(value).rstrip())
+            return "NULL" if value is None else repr(str(value).rstrip())
         case _:
             return _number(shape, value)
 
@@ -132,9 +136,17 @@ def _result(shape: Shape, value: object) -> str:
             return _size(value)
         case Kind.ATTRIBUTES:
             return _template(value)  # type: ignore[arg-type]
+        case Kind.FILLED:
+            return describe_parameter(value) if value else "NULL"  # type: ignore[arg-type]
+        case Kind.INTERFACES if isinstance(value, list):
+            return ", ".join(f"{one.name} {one.version or '(its own)'}" for one in value)
+        case Kind.INTERFACE if isinstance(value, Interface):
+            return f"{value.name} {value.version or '(its own)'}"
+        case Kind.ASYNC if isinstance(value, AsyncData):
+            return f"{len(value.pValue)} bytes"
         case Kind.LIST | Kind.FOUND if isinstance(value, list):
             return f"{len(value)}: {', '.join(str(v) for v in value[:4])}{' …' if len(value) > 4 else ''}"
-        case Kind.LIST:
+        case Kind.LIST | Kind.INTERFACES:
             return f"{value} entries"
         case Kind.RECORD if isinstance(value, Record):
             return _record(value)

@@ -36,10 +36,40 @@ class Kind(Enum):
     RECORD = auto()  # (→ Record)
     OUT = auto()  # (→ int)
     NULL = auto()  # always a NULL pointer
+    PARAMETER = auto()  # (Parameter, bytes or None) a message's parameter
+    FILLED = auto()  # (Parameter → Parameter) the same, which the module may fill in (an IV, a tag)
+    VERSION = auto()  # ((major, minor) or None)
+    INTERFACE = auto()  # (→ Interface)
+    INTERFACES = auto()  # (capacity, or None for a NULL pointer → [Interface], or the count)
+    LISTED = auto()  # (→ Version) a function list
+    ASYNC = auto()  # (→ AsyncData)
 
 
-_NO_ARGUMENT = {Kind.RECORD, Kind.OUT, Kind.NULL}
-_RESULTS = {Kind.ATTRIBUTES, Kind.BUFFER, Kind.FILL, Kind.LIST, Kind.FOUND, Kind.RECORD, Kind.OUT}
+_NO_ARGUMENT = {Kind.RECORD, Kind.OUT, Kind.NULL, Kind.INTERFACE, Kind.LISTED, Kind.ASYNC}
+_RESULTS = {
+    Kind.ATTRIBUTES,
+    Kind.BUFFER,
+    Kind.FILL,
+    Kind.LIST,
+    Kind.FOUND,
+    Kind.RECORD,
+    Kind.OUT,
+    Kind.FILLED,
+    Kind.INTERFACE,
+    Kind.INTERFACES,
+    Kind.LISTED,
+    Kind.ASYNC,
+}
+# Types that have one meaning wherever they stand.
+_BY_TYPE = {
+    "CK_MECHANISM_PTR": (Kind.MECHANISM, 1),
+    "CK_VERSION_PTR": (Kind.VERSION, 1),
+    "CK_ASYNC_DATA_PTR": (Kind.ASYNC, 1),
+    "CK_INTERFACE_PTR": (Kind.INTERFACES, 2),
+    "CK_INTERFACE_PTR_PTR": (Kind.INTERFACE, 1),
+    "CK_FUNCTION_LIST_PTR_PTR": (Kind.LISTED, 1),
+    **dict.fromkeys(RECORDS, (Kind.RECORD, 1)),
+}
 _LISTS = {"CK_SLOT_ID_PTR", "CK_MECHANISM_TYPE_PTR"}
 _TEXT = {"CK_BYTE_PTR", "CK_UTF8CHAR_PTR"}
 
@@ -64,7 +94,7 @@ class Shape:
         return self.kind in _RESULTS
 
 
-def _shape(function: str, rest: tuple[spec.Param, ...]) -> Shape | None:
+def _shape(function: str, rest: tuple[spec.Param, ...]) -> Shape:
     first, following = rest[0], [p.ctype for p in rest[1:3]]
     ctype, out = first.ctype, first.direction != "in"
     counted = following[:1] == ["CK_ULONG"]
@@ -75,12 +105,10 @@ def _shape(function: str, rest: tuple[spec.Param, ...]) -> Shape | None:
 
     if function == "C_Initialize":
         return group(Kind.INIT)
-    if ctype == "CK_MECHANISM_PTR":
-        return group(Kind.MECHANISM)
+    if ctype in _BY_TYPE:
+        return group(*_BY_TYPE[ctype])
     if ctype == "CK_ATTRIBUTE_PTR" and counted:
         return group(Kind.ATTRIBUTES if function == "C_GetAttributeValue" else Kind.TEMPLATE, 2)
-    if ctype in RECORDS:
-        return group(Kind.RECORD)
     if ctype in _TEXT and sized:
         return group(Kind.BUFFER, 2)
     if ctype in _TEXT and counted:
@@ -91,28 +119,21 @@ def _shape(function: str, rest: tuple[spec.Param, ...]) -> Shape | None:
         return group(Kind.LIST, 2)
     if ctype == "CK_OBJECT_HANDLE_PTR" and following == ["CK_ULONG", "CK_ULONG_PTR"]:
         return group(Kind.FOUND, 3)
-    if ctype in ("CK_VOID_PTR", "CK_NOTIFY") and not counted:
+    if ctype == "CK_VOID_PTR" and counted:
+        return group(Kind.FILLED if out else Kind.PARAMETER, 2)
+    if ctype in ("CK_VOID_PTR", "CK_NOTIFY"):
         return group(Kind.NULL)
     if ctype.endswith("_PTR"):
-        return group(Kind.OUT) if ctype[:-4] in _SCALARS else None
+        return group(Kind.OUT)
     return group(Kind.NUMBER)
-
-
-_SCALARS = {"CK_ULONG", "CK_FLAGS", "CK_SLOT_ID", "CK_SESSION_HANDLE", "CK_OBJECT_HANDLE"}
 
 
 @cache
 def shapes(function: str) -> tuple[Shape, ...]:
-    """The groups of a function's parameters, in order.
-
-    Errors: ``NotImplementedError`` for a function with a parameter that no kind covers yet.
-    """
+    """The groups of a function's parameters, in order."""
     made: list[Shape] = []
     rest = spec.function(function).params
     while rest:
-        shape = _shape(function, rest)
-        if shape is None:
-            raise NotImplementedError(f"{function}: no shape for {rest[0].ctype} {rest[0].name}")
-        made.append(shape)
-        rest = rest[shape.width :]
+        made.append(_shape(function, rest))
+        rest = rest[made[-1].width :]
     return tuple(made)

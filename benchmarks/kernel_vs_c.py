@@ -214,7 +214,9 @@ def main() -> int:
         for name in options.tokens:
             token = tokens.open(name)
             info = token.provenance()
-            print(f"{name}: {info['library']}, one thread, {options.pairs} pairs of {options.milliseconds:g} ms blocks")
+            print(
+                f"{name}: {info['library']}, one thread, {options.pairs} pairs of {options.milliseconds:g} ms blocks"
+            )
             print(f"{'':<18}{'calls':>8}{'C':>11}{'kernel':>12}{'kernel / C':>26}  PyKCS11 / C")
             print(f"{'':<18}{'a block':>8}{'µs':>11}{'µs':>12}{'latency (95 % CI)':>26}  latency")
             for case in plan_named("quick").cases:

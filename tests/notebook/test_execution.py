@@ -102,3 +102,17 @@ def test_what_is_no_notebook_is_named(tmp_path: Path) -> None:
         execute(path, tmp_path / "out.ipynb", {})
     with pytest.raises(WorkbenchError, match=r"none\.ipynb does not exist"):
         execute(tmp_path / "none.ipynb", tmp_path / "out.ipynb", {})
+
+
+def test_the_user_s_own_ipython_settings_do_not_reach_a_lesson(
+    make_notebook: NotebookMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = tmp_path / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.py").write_text(
+        "c = get_config()\nc.InteractiveShell.ast_node_interactivity = 'all'\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    path = make_notebook("1\n2", accepted=False)
+    executed = execute(path, tmp_path / "out.ipynb", {})
+    assert [output.data["text/plain"] for output in code_cells(executed)[1].outputs] == ["2"]

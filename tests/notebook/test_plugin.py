@@ -38,25 +38,19 @@ def test_each_cell_is_an_item_of_its_token_and_the_artifact_stays(
         assert (tmp_path / "build" / "notebooks" / token / "lesson.html").exists()
 
 
-def test_an_altered_output_fails_under_every_token_and_under_plain_nbval(
+def test_an_altered_output_fails_under_every_token_and_under_nbval_alone(
     make_notebook: NotebookMaker, run_pytest: PytestRunner, alter: Alter
 ) -> None:
-    path = make_notebook("print('hello')", "print('world')")
-    alter(path, "hello", "hallo")
-    ours = run_pytest("--token", "softhsm", "--token", "nss", "lesson.ipynb")
-    assert counts(ours.stdout) == {"passed": 4, "failed": 2}
-    assert "lesson.ipynb on nss, cell 2: outputs differ from the committed ones" in ours.stdout
+    make_notebook("print('hello')", name="good.ipynb")
+    alter(make_notebook("print('hello')", "print('world')", name="bad.ipynb"), "hello", "hallo")
+    ours = run_pytest("--token", "softhsm", "--token", "nss", ".")
+    assert counts(ours.stdout) == {"passed": 8, "failed": 2}
+    assert "bad.ipynb on nss, cell 2: outputs differ from the committed ones" in ours.stdout
     assert "-hallo" in ours.stdout
-    plain = run_pytest("--nbval", "lesson.ipynb")
-    assert counts(plain.stdout) == {"passed": 2, "failed": 1}
-
-
-def test_with_nbval_the_plugin_steps_aside(make_notebook: NotebookMaker, run_pytest: PytestRunner) -> None:
-    make_notebook("print('hello')")
-    done = run_pytest("--nbval", "lesson.ipynb")
-    assert done.returncode == 0, done.stdout
-    assert counts(done.stdout) == {"passed": 2}
-    assert "PASSED lesson.ipynb::Cell 1" in done.stdout
+    # Now the plugin steps aside: each notebook once, by nbval.
+    plain = run_pytest("--nbval", ".")
+    assert counts(plain.stdout) == {"passed": 4, "failed": 1}
+    assert "FAILED bad.ipynb::Cell 1" in plain.stdout
 
 
 def test_one_token_of_one_notebook_can_be_selected(
@@ -104,6 +98,22 @@ def test_processes_of_xdist_do_not_share_a_notebook(
     done = run_pytest("--token", "softhsm", "-n", "2", "lesson.ipynb")
     assert counts(done.stdout) == {"passed": 4}
     assert (tmp_path / "runs.txt").read_text(encoding="utf-8") == "x"
+
+
+@pytest.mark.parametrize("variables, outcome", [({}, "skipped"), ({"CI": "1"}, "failed")], ids=["here", "CI"])
+def test_a_token_that_is_not_available_is_skipped_here_and_fails_in_ci(
+    make_notebook: NotebookMaker,
+    run_pytest: PytestRunner,
+    tmp_path: Path,
+    variables: dict[str, str],
+    outcome: str,
+) -> None:
+    make_notebook("print('hello')", accepted=False)
+    without_nss = "from workbench import tokens\ntokens.why_not = lambda name: 'no libsoftokn3.so' if name == 'nss' else None\n"
+    (tmp_path / "conftest.py").write_text(without_nss, encoding="utf-8")
+    done = run_pytest("--token", "nss", "lesson.ipynb", **variables)
+    assert counts(done.stdout) == {outcome: 1}
+    assert "no libsoftokn3.so" in done.stdout
 
 
 def test_a_token_that_is_not_known_is_one_sentence(

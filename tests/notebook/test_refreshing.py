@@ -41,6 +41,7 @@ def test_a_sanitized_difference_does_not_churn_the_file(make_notebook: NotebookM
     assert accept([path]) == ()
 
 
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.MissingIDFieldWarning")
 def test_outputs_follow_a_change_of_the_source(make_notebook: NotebookMaker) -> None:
     path = make_notebook("print('hello')", "1 + 1")
     notebook = read_notebook(path)

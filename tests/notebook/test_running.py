@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nbformat import v4
 from scratch_notebooks import NotebookMaker
 
+from workbench import tokens
 from workbench.errors import WorkbenchError
 from workbench.notebook import Step, failures, read_verdicts, run
+from workbench.notebook.document import read_notebook, write_notebook
 
 pytestmark = pytest.mark.notebook
 
@@ -50,11 +53,34 @@ def test_a_run_leaves_verdicts_artifacts_and_pages(
     assert "<script" not in page
 
 
+def test_a_page_links_pages_and_describes_its_drawings(make_notebook: NotebookMaker, tmp_path: Path) -> None:
+    draw = "from IPython.display import display\ndisplay({'image/svg+xml': '<svg/>', 'text/plain': 'a <line>'}, raw=True)"
+    path = make_notebook(draw)
+    notebook = read_notebook(path)
+    notebook.cells.append(
+        v4.new_markdown_cell("[next](01-more.ipynb#end) [elsewhere](https://x.org/y.ipynb)", id="n")
+    )
+    write_notebook(notebook, path)
+    run([path], ["softhsm"], tmp_path / "out")
+    page = (tmp_path / "out" / "softhsm" / "lesson.html").read_text(encoding="utf-8")
+    assert 'href="01-more.html#end"' in page
+    assert 'href="https://x.org/y.ipynb"' in page
+    assert 'alt="a &lt;line&gt;"' in page
+
+
 def test_a_directory_stands_for_its_notebooks_in_order(make_notebook: NotebookMaker, tmp_path: Path) -> None:
     make_notebook("print(2)", name="02.ipynb")
     make_notebook("print(1)", name="01.ipynb")
     verdicts = run([tmp_path], ["softhsm"], tmp_path / "out")
     assert [Path(verdict.notebook).name for verdict in verdicts] == ["01.ipynb", "02.ipynb"]
+
+
+def test_a_token_that_is_not_available_is_skipped_with_the_reason(
+    make_notebook: NotebookMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "why_not", lambda name: "no libsoftokn3.so")
+    (verdict,) = run([make_notebook("print(1)", accepted=False)], ["nss"], tmp_path / "out")
+    assert (verdict.outcome, verdict.reason, verdict.artifact) == ("skipped", "no libsoftokn3.so", None)
 
 
 def test_bad_paths_are_one_sentence(make_notebook: NotebookMaker, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workbench import spec
 from workbench.cryptoki.attributes import (
     AttributeValue,
     Template,
@@ -27,6 +28,8 @@ __all__ = [
     "C_GetObjectSize",
     "C_SetAttributeValue",
 ]
+
+KEPT_BACK = (spec.value("CKR_ATTRIBUTE_SENSITIVE"), spec.value("CKR_ATTRIBUTE_TYPE_INVALID"))
 
 
 def C_CreateObject(hSession: SessionLike, pTemplate: Template) -> int:
@@ -66,16 +69,17 @@ def C_GetAttributeValue(
     numbers = [attribute_number(a) for a in pTemplate]
     target = object_handle(hObject)
 
-    def ask(rooms: Sequence[int | None]) -> list[tuple[int, object]]:
+    def ask(rooms: Sequence[int | None], accept: tuple[int, ...] = ()) -> list[tuple[int, object]]:
         template = list(zip(numbers, rooms, strict=True))
         arguments = (handle, target, template)
         rows: list[tuple[int, object]]
-        rows = handle.module.call("C_GetAttributeValue", arguments, handle.slot, handle)[1][0]
+        rows = handle.module.call("C_GetAttributeValue", arguments, handle.slot, handle, accept)[1][0]
         return rows
 
     sizes = [fixed_size(number) for number in numbers]
     if None in sizes:
-        lengths = [raw for _, raw in ask([None] * len(numbers))]
+        # a refusal comes again in the second call, then with the values that the token does give
+        lengths = [raw for _, raw in ask([None] * len(numbers), KEPT_BACK)]
         sizes = [length if isinstance(length, int) else 0 for length in lengths]
     rows = ask(sizes)
     return {attribute_name(n): decode(n, raw) if isinstance(raw, bytes) else None for n, raw in rows}

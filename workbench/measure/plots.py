@@ -1,7 +1,8 @@
 """Figures of a run: throughput with intervals, and latency from the median to the largest.
 
 They are readable in print and without colour: every mark has its number and its name beside it. The finding
-stands in the title, what was measured on what in the foot.
+stands in the title, what was measured on what in the foot. Ink and paper are matplotlib's own settings, so
+that ``rc_context`` draws them for a dark page.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from workbench.errors import WorkbenchError
 
@@ -136,7 +138,7 @@ def _canvas(run: Run, lines: Sequence[Line], title: str) -> tuple[Figure, Axes, 
     axes.set_yticks([sum(group) / len(group) for group in middles.values()], list(middles))
     axes.set_ylim(at + 1, 0)
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
-    figure.text(0.01, -0.01, foot(run), fontsize=7, color="#444444", va="top")
+    figure.supxlabel(foot(run), x=0.01, ha="left", fontsize=7, alpha=0.75)
     return figure, axes, places
 
 
@@ -167,7 +169,12 @@ def _finish(axes: Axes, values: Sequence[float]) -> None:
     low, high = min(values), max(values)
     decades = np.log10(high / low) if high > low else 1.0
     axes.set_xlim(low / 1.6, high * 10 ** (0.35 * max(decades, 1.0) + 0.3))
-    axes.grid(axis="x", which="major", color="#DDDDDD", linewidth=0.7)
+    axes.set_xticks([tick for tick in 10.0 ** np.arange(-3, 10) if low / 1.6 <= tick <= high * 3])
+    axes.xaxis.set_major_formatter(
+        lambda value, _: f"{value:,g}" if value < 1e6 else f"{value / 1e6:g} million"
+    )
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(axis="x", which="major", alpha=0.4, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):

@@ -84,7 +84,8 @@ def bench(
         token_room.provider(token)
     if not tokens:
         raise WorkbenchError("name at least one token to measure")
-    order = random.Random(seed := _new_seed() if seed is None else seed)
+    seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    order = random.Random(seed)
     writer = RunWriter.create(Path(out), chosen.name)
     with ExitStack() as stack:
         lanes = []
@@ -100,11 +101,6 @@ def bench(
             _discard_if_empty(writer.path)
             raise
     return load(writer.path)
-
-
-def _new_seed() -> int:
-    """A seed that differs from run to run."""
-    return random.SystemRandom().randrange(2**32)
 
 
 def _chosen(
@@ -177,7 +173,8 @@ class _Measurement:
         for step in steps:
             # What a block costs beyond its length shows in the blocks so far.
             pace = (time.monotonic() - started) / spent if spent else 1.05
-            text = f"round {step.round + 1}/{self.plan.rounds}: {step.case.name}, {step.threads} threads"
+            threads = f"{step.threads} thread{'s' if step.threads > 1 else ''}"
+            text = f"round {step.round + 1}/{self.plan.rounds}: {step.case.name}, {threads}"
             self._report(f"{text} on {step.lane.label}", step.lane, (planned - spent) * pace)
             self._block(step)
             spent += step.seconds + self.plan.warmup

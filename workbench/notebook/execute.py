@@ -13,17 +13,14 @@ What papermill leaves to its caller is settled here, once:
 
 from __future__ import annotations
 
-import os
+import logging
 import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import ipykernel.kernelspec
 import papermill
-from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
@@ -32,6 +29,12 @@ from papermill.execute import remove_error_markers
 from workbench.errors import WorkbenchError
 from workbench.notebook.document import code_cells, read_notebook, write_notebook
 from workbench.notebook.judge import options
+from workbench.notebook.kernels import (
+    KERNEL_ARGUMENTS,
+    KERNEL_NAME,
+    LessonKernelManager,
+    kernel_environment,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,29 +42,17 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = [
-    "KERNEL_ARGUMENTS",
-    "KERNEL_ENVIRONMENT",
-    "KERNEL_NAME",
     "SECRET_NAME",
-    "LessonKernelManager",
     "OnCell",
     "execute",
     "kernel_log",
     "parameters_for",
 ]
 
-KERNEL_NAME: Final = NATIVE_KERNEL_NAME
-
 OnCell = Callable[[int, int], None]
 """Called before each code cell: its number from 1, and how many there are."""
 
 SECRET_NAME: Final = re.compile(r"(^|_)(pin|puk|password|passwd|passphrase|secret)(_|$)", re.IGNORECASE)
-
-KERNEL_ARGUMENTS: Final = ["--IPKernelApp.capture_fd_output=False"]
-"""What native code writes goes to the kernel's log: in a cell it would race with Python's own output."""
-
-KERNEL_ENVIRONMENT: Final = {"PYTHONFAULTHANDLER": "1"}
-"""A crash inside a module leaves the Python frames that led to it in the kernel's log."""
 
 _CRASH: Final = re.compile(
     # faulthandler's form; below the cell's own frames there are only those of IPython
@@ -70,25 +61,6 @@ _CRASH: Final = re.compile(
 )
 
 _ENGINE: Final = "workbench"
-
-
-class _ThisPython(KernelSpecManager):
-    """`python3` is the interpreter that runs us, whatever a kernel of that name elsewhere would start."""
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        if kernel_name == NATIVE_KERNEL_NAME:
-            spec: dict[str, Any] = ipykernel.kernelspec.get_kernel_dict()
-            return KernelSpec(resource_dir=ipykernel.kernelspec.RESOURCES, **spec)
-        return super().get_kernel_spec(kernel_name)
-
-
-class LessonKernelManager(AsyncKernelManager):
-    """Starts kernels for lessons: this interpreter, and nobody else on the machine reads along."""
-
-    def __init__(self, **traits: Any) -> None:
-        if self.has_trait("transport_encryption"):  # jupyter_client 8.9
-            traits.setdefault("transport_encryption", "required")
-        super().__init__(kernel_spec_manager=_ThisPython(), **traits)
 
 
 class _Engine(NBClientEngine):  # type: ignore[misc]
@@ -104,19 +76,21 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
             kernel_name=kernel_name,
             kernel_manager_class=LessonKernelManager,
             on_cell_start=run.cell_started,
-            extra_arguments=KERNEL_ARGUMENTS if kernel_name == KERNEL_NAME else [],
+            extra_arguments=[*KERNEL_ARGUMENTS] if kernel_name == KERNEL_NAME else [],
             coalesce_streams=True,
             timeout=run.timeout,
             startup_timeout=settings["start_timeout"],
         )
         run.manager = client.create_kernel_manager()
         client.owns_km = True
-        with run.log.open("wb") as log:
-            environment = {**os.environ, **KERNEL_ENVIRONMENT}
+        with run.log.open("wb") as log, kernel_environment() as environment:
             client.execute(cwd=str(run.directory), env=environment, stdout=log, stderr=log)
 
 
 papermill_engines.register(_ENGINE, _Engine)
+
+# A dead kernel is told by the verdict; without a handler Python would print papermill's line of it as well.
+logging.getLogger("papermill").addHandler(logging.NullHandler())
 
 
 class _Run:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import importlib.resources
+import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from workbench.notebook.verdict import Verdict
+
+_NOTEBOOK_LINK: Final = re.compile(r'(<a href="[^":/]+)\.ipynb([#"])')
 
 __all__ = ["base_style", "write_page"]
 
@@ -49,7 +52,8 @@ def write_page(executed: NotebookNode, verdict: Verdict, path: Path) -> Path:
         "style": _style(),
     }
     body, _ = _exporter().from_notebook_node(notebook, resources={"page": head})
-    path.write_text(body, encoding="utf-8")
+    # The next lesson is beside this page as a page.
+    path.write_text(_NOTEBOOK_LINK.sub(r"\1.html\2", body), encoding="utf-8")
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,13 +11,13 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from workbench.errors import WorkbenchError
 from workbench.notebook.document import code_cells, notebook_text, read_notebook
-from workbench.notebook.execute import (
+from workbench.notebook.judge import judge, sanitizer_for
+from workbench.notebook.kernels import (
     KERNEL_ARGUMENTS,
-    KERNEL_ENVIRONMENT,
     KERNEL_NAME,
     LessonKernelManager,
+    kernel_environment,
 )
-from workbench.notebook.judge import judge, sanitizer_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,8 +88,7 @@ def _execute(notebook: NotebookNode, path: Path, timeout: int) -> None:
         record_timing=False,
         coalesce_streams=True,
     )
-    with tempfile.TemporaryFile() as log:
-        environment = {**os.environ, **KERNEL_ENVIRONMENT}
+    with tempfile.TemporaryFile() as log, kernel_environment() as environment:
         try:
             client.execute(cwd=str(path.resolve().parent), env=environment, stdout=log, stderr=log)
         except CellExecutionError as error:

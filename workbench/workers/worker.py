@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 
-import workbench
 from workbench.errors import WorkbenchError
 from workbench.workers.messages import (
     Failed,
@@ -155,7 +154,7 @@ def _spawn(interpreter: str, stderr: Path) -> tuple[subprocess.Popen[bytes], Con
     ours, theirs = socket.socketpair()
     environment = dict(os.environ)
     if interpreter == sys.executable:  # another interpreter has a workbench of its own
-        package_home = str(Path(workbench.__file__).parent.parent)
+        package_home = str(Path(__file__).parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(
             [package_home, *filter(None, [environment.get("PYTHONPATH")])]
         )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from workbench import spec
-from workbench.cryptoki.native import ffi
+from workbench.cryptoki.library import ffi
 from workbench.errors import WorkbenchError
 from workbench.measure.jobs import OPERATIONS, Job, Stop, ThreadResult
 

@@ -8,7 +8,7 @@ from typing import Any
 import cffi
 
 from workbench.cryptoki import Mechanism
-from workbench.cryptoki.native import ffi
+from workbench.cryptoki.library import ffi
 from workbench.measure.drivers import kernel
 from workbench.measure.jobs import OPERATIONS, Job
 

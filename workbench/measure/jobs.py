@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from workbench import spec
 from workbench.cryptoki import Mechanism, SessionHandle, gcm
-from workbench.cryptoki.native import ffi, new_mechanism
+from workbench.cryptoki.library import ffi
+from workbench.cryptoki.memory import new_mechanism
 
 __all__ = ["OPERATIONS", "Job", "Latencies", "Stop", "ThreadResult", "counting_gcm"]
 

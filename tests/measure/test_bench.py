@@ -62,7 +62,9 @@ def test_every_line_of_the_plan_is_measured_on_every_token(run: Run) -> None:
         assert (line.outcome, line.rounds) == ("ok", FAST.rounds)
         assert line.successes > 0
         assert line.rate.low <= line.rate.value <= line.rate.high
-        assert line.floor_ns <= line.p50.value <= line.p90_ns <= line.p99_ns <= line.max_ns
+        assert line.floor_ns <= line.p50.low <= line.p50.value <= line.p50.high <= line.max_ns
+        assert line.p90_ns <= line.p99_ns <= line.max_ns
+        assert 0 < line.cpu_share < 1.05  # two clocks
 
 
 def test_the_tokens_take_turns_within_each_round_in_a_recorded_order(run: Run) -> None:

@@ -104,7 +104,7 @@ class Lane:
             return self._running().run(function, *arguments, timeout=self._timeout or seconds)
         except WorkerDied as error:
             self._mourn(case)
-            raise Lost(f"worker died ({error.cause})", _last_line(error.stderr)) from None
+            raise Lost(f"worker died ({error.cause})", self._last_words(error.stderr)) from None
         except WorkerTimeout as error:
             self._mourn(case)
             raise Lost(f"no answer within {error.seconds:g} s", "the worker was killed") from None
@@ -125,6 +125,7 @@ class Lane:
         self._ready = {name: p for name, p in self._ready.items() if p.outcome == "not offered"}
         self.close()
 
-
-def _last_line(text: str) -> str:
-    return text.splitlines()[-1] if text else ""
+    def _last_words(self, text: str) -> str:
+        last = text.splitlines()[-1] if text else ""
+        # Python's own account of a crash is long, and ends with a list of modules
+        return f"its last stack is in {self._log.name}" if last.startswith("Extension modules:") else last

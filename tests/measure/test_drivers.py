@@ -10,7 +10,7 @@ import pytest
 
 from workbench import spec
 from workbench.cryptoki import C, Module
-from workbench.errors import PolicyRefusal, WorkbenchError
+from workbench.faults import PolicyRefusal, WorkbenchError
 from workbench.measure import CASES, Case, Job, Stop, drive
 from workbench.measure.drivers import GIVE_UP, kernel
 from workbench.measure.floor import floor_job

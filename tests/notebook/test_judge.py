@@ -9,7 +9,7 @@ from nbformat import NotebookNode, v4
 from nbval.plugin import IPyNbFile
 from scratch_notebooks import build
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook.judge import SKIP_COMPARE, judge
 from workbench.notebook.requirement import missing_line
 from workbench.notebook.verdict import overall

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from workbench import report, tokens
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure import Run, bench
 from workbench.notebook import CellVerdict, Verdict
 from workbench.notebook.verdict import overall, write_verdicts

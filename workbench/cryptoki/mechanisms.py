@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from workbench import spec
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 
 __all__ = ["Mechanism", "Parameter", "eddsa", "gcm", "mechanism", "rsa_oaep", "rsa_pss"]
 

@@ -17,7 +17,7 @@ from workbench.cryptoki.attributes import ULONG
 from workbench.cryptoki.mechanisms import Mechanism, Parameter
 from workbench.cryptoki.records import RECORDS, Record, Version
 from workbench.cryptoki.shapes import Kind, Shape, shapes
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.spec.declarations import cdef
 
 __all__ = ["NativeBinding", "open_library"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from workbench.cryptoki import CryptokiError
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure import subject
 from workbench.measure.plan import Case
 from workbench.measure.subject import Block, Preparation
@@ -45,6 +45,7 @@ class Lane:
         self._worker: Worker | None = None
         self._ready: dict[str, Preparation] = {}
         self._opened = False
+        self._given_up = ""
         self._deaths = 0
         self._case_deaths: dict[str, int] = {}
 
@@ -54,8 +55,18 @@ class Lane:
         return self._worker.pid if self._worker else None
 
     def open(self) -> dict[str, object]:
-        """Start the worker; the token's provenance. Errors: ``WorkbenchError`` (bad input), ``Lost``."""
-        return self._call("", subject.provenance, seconds=BLOCK_SECONDS)
+        """Start the worker and log in; the token's provenance. Errors: ``WorkbenchError`` (bad input), ``Lost``.
+
+        A login that the token refuses gives the lane up at once: a PIN is never tried again.
+        """
+        try:
+            found = self._call("", subject.provenance, seconds=BLOCK_SECONDS)
+        except Lost as error:
+            if error.outcome == "failed":
+                self._given_up = error.detail
+            raise
+        self._opened = True
+        return found
 
     def prepare(self, case: Case) -> Preparation:
         """Make the case ready in the present worker, once. Errors: ``Lost``."""
@@ -92,10 +103,11 @@ class Lane:
         # Not asked whether it is still alive: a worker that died idle is a failure to report, like any other.
         if self._worker is None:
             self._worker = Worker(self.token, stderr=self._log)
-            self._opened = True
         return self._worker
 
     def _call(self, case: str, function: Callable[[Token, *Ts], R], *arguments: *Ts, seconds: float) -> R:
+        if self._given_up:
+            raise Lost("not run", self._given_up)
         if self._deaths >= LANE_DEATHS:
             raise Lost("not run", f"the worker died {self._deaths} times")
         if self._case_deaths.get(case, 0) >= CASE_DEATHS:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbval import plugin as nbval
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook.document import code_cells
 from workbench.notebook.requirement import says_missing
 from workbench.notebook.verdict import CellVerdict

@@ -11,7 +11,7 @@ from typing import Any
 from workbench import spec
 from workbench.cryptoki import C, Module, Policy, Secret, TokenInfo, allow_all, errors
 from workbench.cryptoki.module import BindingChoice
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.tokens.home import locked
 from workbench.tokens.providers import PROVIDERS, TOMBSTONE, Sandbox, provider
 from workbench.tokens.session import Session

@@ -31,8 +31,10 @@ lint: setup ## style, types, and which room may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# JupyterLab refuses root without the flag; a container often knows no other user.
+# JupyterLab shows the drawings of a notebook that it trusts only; these are ours.
+# It refuses root without the flag; a container often knows no other user.
 lab: token ## JupyterLab at the lessons
+	@$(BIN)/jupyter-trust notebooks/*.ipynb benchmarks/*.ipynb
 	$(BIN)/jupyter-lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks \
 	    $$(test "$$(id -u)" -ne 0 || echo --allow-root)
 

@@ -33,7 +33,7 @@ import PyKCS11
 from PyKCS11 import LowLevel
 
 from workbench import tokens
-from workbench.cryptoki.native import ffi
+from workbench.cryptoki.library import ffi
 from workbench.measure import Case, Interval, Job, drive, plan_named
 from workbench.measure.drivers import kernel
 from workbench.measure.stats import median_interval

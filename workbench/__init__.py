@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         trace,
         watch,
     )
-    from workbench.errors import PolicyRefusal, WorkbenchError
+    from workbench.faults import PolicyRefusal, WorkbenchError
     from workbench.measure import bench
     from workbench.notebook import lifecycle, load_ipython_extension, state_machine
     from workbench.spec.explain import explain
@@ -71,11 +71,11 @@ _HOMES = {
     "lifecycle": "workbench.notebook",
     "load_ipython_extension": "workbench.notebook",
     "open": "workbench.tokens",
-    "PolicyRefusal": "workbench.errors",
+    "PolicyRefusal": "workbench.faults",
     "Session": "workbench.tokens",
     "state_machine": "workbench.notebook",
     "Token": "workbench.tokens",
-    "WorkbenchError": "workbench.errors",
+    "WorkbenchError": "workbench.faults",
 }
 
 

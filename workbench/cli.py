@@ -17,7 +17,7 @@ from rich.table import Table
 
 from workbench import measure, notebook
 from workbench.cryptoki import CryptokiError
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.workers import WorkerError
 
 __all__ = ["app", "main"]

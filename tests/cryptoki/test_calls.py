@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from workbench.cryptoki import C, CryptokiError, Module, errors, expect, gcm, mechanism, rsa_pss, trace
-from workbench.errors import PolicyRefusal, WorkbenchError
+from workbench.faults import PolicyRefusal, WorkbenchError
 from workbench.keys import CURVES
 from workbench.tokens import Session, Token
 

@@ -16,15 +16,26 @@ CHAPTERS = {
     "5.6": "sessions",
     "5.7": "objects",
     "5.8": "encryption",
+    "5.9": "message_encryption",
     "5.10": "decryption",
+    "5.11": "message_decryption",
     "5.12": "digesting",
     "5.13": "signing",
+    "5.14": "message_signing",
     "5.15": "verifying",
+    "5.16": "message_verifying",
+    "5.17": "dual",
     "5.18": "keys",
     "5.19": "random",
+    "5.20": "parallel",
+    "5.21": "asynchronous",
 }
 PLACES = list(CHAPTERS.items())
 CALLS = [name for name in C.__all__ if name != "length_of"]
+
+
+def test_every_function_of_the_standard_is_there() -> None:
+    assert {f"C_{name}" for name in CALLS} == {function.name for function in spec.functions()}
 
 
 @pytest.mark.parametrize("chapter, name", PLACES)

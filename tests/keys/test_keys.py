@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.cryptoki import C
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.keys import CURVES, curve_of, der_to_rs, point_from_token, rs_to_der
 from workbench.tokens import Session, Token
 

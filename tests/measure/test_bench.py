@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import pytest
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure import CASES, Case, Plan, Progress, Run, bench, load
 from workbench.measure.drivers import default_driver
 from workbench.measure.store import SCHEMA_VERSION
@@ -62,7 +62,9 @@ def test_every_line_of_the_plan_is_measured_on_every_token(run: Run) -> None:
         assert (line.outcome, line.rounds) == ("ok", FAST.rounds)
         assert line.successes > 0
         assert line.rate.low <= line.rate.value <= line.rate.high
-        assert line.floor_ns <= line.p50.value <= line.p90_ns <= line.p99_ns <= line.max_ns
+        assert line.floor_ns <= line.p50.low <= line.p50.value <= line.p50.high <= line.max_ns
+        assert line.p90_ns <= line.p99_ns <= line.max_ns
+        assert 0 < line.cpu_share < 1.05  # two clocks
 
 
 def test_the_tokens_take_turns_within_each_round_in_a_recorded_order(run: Run) -> None:
@@ -154,7 +156,7 @@ def test_what_a_token_does_not_offer_is_a_line_and_no_failure(tmp_path: Path) ->
     assert run.failed == ()
     outcomes = {(line.case, line.outcome) for line in run.lines}
     assert outcomes == {("no such digest", "not offered"), ("random 32 B", "ok")}
-    assert "CKM_BLAKE2B_256" in run.lines[0].detail
+    assert "CKR_MECHANISM_INVALID" in run.lines[0].detail
 
 
 def test_a_mechanism_that_the_key_does_not_fit_is_reported_with_its_code(tmp_path: Path) -> None:

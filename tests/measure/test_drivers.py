@@ -10,7 +10,7 @@ import pytest
 
 from workbench import spec
 from workbench.cryptoki import C, Module
-from workbench.errors import PolicyRefusal, WorkbenchError
+from workbench.faults import PolicyRefusal, WorkbenchError
 from workbench.measure import CASES, Case, Job, Stop, drive
 from workbench.measure.drivers import GIVE_UP, kernel
 from workbench.measure.floor import floor_job
@@ -66,7 +66,7 @@ def test_two_users_of_a_key_never_share_an_iv_prefix() -> None:
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_gcm_under_the_counted_iv_decrypts(softhsm_session: Session, driver: str) -> None:
     from workbench.cryptoki import gcm, mechanism
-    from workbench.cryptoki.native import ffi
+    from workbench.cryptoki.library import ffi
 
     job = gcm_jobs((softhsm_session,))[0]
     drive([job], count=3, driver=driver)

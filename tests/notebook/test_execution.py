@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scratch_notebooks import NotebookMaker, build
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook.document import code_cells, read_notebook, write_notebook
 from workbench.notebook.execute import execute, kernel_log, parameters_for
 from workbench.notebook.judge import judge

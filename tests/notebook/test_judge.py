@@ -9,6 +9,7 @@ from nbformat import NotebookNode, v4
 from nbval.plugin import IPyNbFile
 from scratch_notebooks import build
 
+from workbench.faults import WorkbenchError
 from workbench.notebook.judge import SKIP_COMPARE, judge
 from workbench.notebook.requirement import missing_line
 from workbench.notebook.verdict import overall
@@ -143,7 +144,7 @@ def test_nothing_else_passes_for_a_missing_mechanism(source: str, text: str) -> 
 
 
 def test_a_run_of_another_notebook_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a run of the committed one"):
+    with pytest.raises(WorkbenchError, match="not a run of the committed one"):
         judge(ran(build("a"), []), ran(build("b"), []))
 
 

@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import workbench
 from workbench import tokens
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook.requirement import missing_line, required, says_missing
 
 ABSENT = "CKM_ML_DSA"

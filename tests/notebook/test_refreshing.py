@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scratch_notebooks import NotebookMaker
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook import accept, problems
 from workbench.notebook.document import read_notebook, write_notebook
 

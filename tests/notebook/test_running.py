@@ -12,7 +12,7 @@ from nbformat import v4
 from scratch_notebooks import NotebookMaker
 
 from workbench import tokens
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook import Step, failures, read_verdicts, run
 from workbench.notebook.document import read_notebook, write_notebook
 

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from workbench import report, tokens
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure import Run, bench
 from workbench.notebook import CellVerdict, Verdict
 from workbench.notebook.verdict import overall, write_verdicts
@@ -121,8 +121,9 @@ def test_a_lost_block_fails_the_report_and_keeps_the_rest(run: Run, tmp_path: Pa
         page = Page(report.write(tmp_path, None, [run.path]))
     finally:
         rows.write_text(whole, encoding="utf-8")
-    assert "1 block of the measurement failed" in page.text
+    assert "1 step of the measurement failed" in page.text
     assert "✗ incomplete worker died (SIGSEGV)" in page.text
+    assert f"✗ worker died (SIGSEGV) {lost.case} on {lost.token}, 1 thread" in page.text
 
 
 def test_the_page_needs_no_network_and_no_script(run: Run, tmp_path: Path) -> None:

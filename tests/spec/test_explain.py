@@ -8,7 +8,7 @@ import re
 import pytest
 
 from workbench import spec
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.spec.explain import Entry, explain
 
 EXAMPLES = ["CKR_PIN_INCORRECT", "C_Sign", "CKM_ECDSA", "CKA_SENSITIVE", "CKR:0xA0", "0xA0"]

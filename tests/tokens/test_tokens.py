@@ -13,7 +13,7 @@ import pytest
 
 from workbench import tokens
 from workbench.cryptoki import C, errors
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.tokens import Token, leaks
 
 

@@ -15,7 +15,7 @@ import pytest
 import worker_functions as functions
 
 from workbench.cryptoki import CryptokiError
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.tokens import Token
 from workbench.workers import Worker, WorkerDied, WorkerFailed, WorkerTimeout
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from workbench import spec
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 
 __all__ = [
     "AttributeValue",

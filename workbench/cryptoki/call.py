@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from workbench import spec
+from workbench.cryptoki.errors import new_error
 from workbench.cryptoki.module import Module, SessionLike, session_handle
+from workbench.cryptoki.redaction import describe_arguments
 
 __all__ = ["Room", "filled", "length_of", "on_module", "on_session", "sized"]
 
 BUFFER_TOO_SMALL = spec.value("CKR_BUFFER_TOO_SMALL")
 PLENTY = 8192  # enough for every signature but SLH-DSA's; a larger one costs a second call
+LARGEST = 2**24  # bytes of output beyond those offered that a module is believed to need
 
 
 class Room:
@@ -46,11 +49,13 @@ def filled(session: SessionLike, function: str, *arguments: Any) -> tuple[Any, .
     if size is not None:
         return handle.module.call(function, (handle, *before, size, *after), handle.slot, handle)[1]
     offered = PLENTY + sum(len(a) for a in arguments if isinstance(a, bytes))
-    rv, results = handle.module.call(
-        function, (handle, *before, offered, *after), handle.slot, handle, (BUFFER_TOO_SMALL,)
-    )
+    first = (handle, *before, offered, *after)
+    rv, results = handle.module.call(function, first, handle.slot, handle, (BUFFER_TOO_SMALL,))
     if rv:
-        needed = next(r for r in results if isinstance(r, int))
+        needed = next((r for r in results if isinstance(r, int)), 0)
+        # NSS 3.87 answers so for a PSS salt that is too long, and the length is whatever stood in memory
+        if not offered < needed <= offered + LARGEST:
+            raise new_error(function, rv, describe_arguments(function, first), results)
         results = handle.module.call(function, (handle, *before, needed, *after), handle.slot, handle)[1]
     return results
 

@@ -11,7 +11,7 @@ import cffi
 from workbench import spec
 from workbench.cryptoki.attributes import ULONG
 from workbench.cryptoki.records import Interface, Version
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.spec.declarations import cdef
 
 __all__ = ["Library", "ffi"]

@@ -8,7 +8,7 @@ from typing import Union
 import attrs
 
 from workbench import spec
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 
 __all__ = ["Mechanism", "Member", "Parameter", "eddsa", "gcm", "mechanism", "rsa_oaep", "rsa_pss"]
 

@@ -37,13 +37,13 @@ def C_SignMessageNext(
     hSession: SessionLike,
     pParameter: Parameter | bytes | None,
     pData: bytes,
-    pSignature: int | None = None,
-    *,
-    last: bool = False,
+    pSignature: int | None = NOTHING,
 ) -> bytes:
-    """Sign the next part (5.14.4); the signature with the ``last`` one, nothing before."""
-    room = pSignature if last else NOTHING
-    return sized(hSession, "C_SignMessageNext", pParameter, pData, room=room)
+    """Sign the next part (5.14.4); without ``pSignature`` the message goes on and nothing comes back.
+
+    With the last part give the size of a buffer for the signature in bytes, or None for plenty.
+    """
+    return sized(hSession, "C_SignMessageNext", pParameter, pData, room=pSignature)
 
 
 def C_MessageSignFinal(hSession: SessionLike) -> None:

@@ -15,7 +15,7 @@ from workbench.cryptoki.native import NativeBinding
 from workbench.cryptoki.policy import REFUSE, Policy
 from workbench.cryptoki.pykcs11 import PyKCS11Binding
 from workbench.cryptoki.redaction import describe_arguments
-from workbench.errors import PolicyRefusal, WorkbenchError
+from workbench.faults import PolicyRefusal, WorkbenchError
 
 __all__ = ["Module", "ObjectLike", "SessionHandle", "SessionLike"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import attrs
 
 from workbench import spec
-from workbench.errors import PolicyRefusal
+from workbench.faults import PolicyRefusal
 
 __all__ = ["REFUSE", "Policy", "allow_all"]
 

@@ -17,7 +17,7 @@ from workbench.cryptoki.attributes import ULONG
 from workbench.cryptoki.mechanisms import Mechanism
 from workbench.cryptoki.records import RECORDS, Record, Version
 from workbench.cryptoki.shapes import Kind, Shape, shapes
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 
 __all__ = ["PyKCS11Binding", "read_arguments", "read_results"]
 

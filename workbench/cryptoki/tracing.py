@@ -132,14 +132,24 @@ class Trace:
         return f"<Trace of {len(self)} calls>"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{h}</th>" for h in ("call", "section", "arguments", "answer", "results", "µs"))
+        head = "".join(
+            f"<th{LEFT}>{h}</th>" for h in ("call", "section", "arguments", "answer", "results", "µs")
+        )
         rows = "".join(
-            f"<tr><td>{r.function}</td><td>{r.section}</td><td>{escape(_words(r.arguments))}</td>"
-            f"<td>{r.rv_name}{' (not listed)' if r.allowed is False else ''}</td>"
-            f"<td>{escape(_words(r.results))}</td><td>{r.duration_ns / 1000:.1f}</td></tr>"
+            "<tr>"
+            + "".join(f"<td{LEFT}>{escape(text)}</td>" for text in _cells(r))
+            + f"<td>{r.duration_ns / 1000:.1f}</td></tr>"
             for r in self.records
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+LEFT = ' style="text-align:left"'  # Jupyter sets the cells of a table to the right
+
+
+def _cells(r: Record) -> tuple[str, ...]:
+    answer = f"{r.rv_name} (not listed)" if r.allowed is False else r.rv_name
+    return r.function, r.section, _words(r.arguments), answer, _words(r.results)
 
 
 def _words(pairs: Pairs) -> str:

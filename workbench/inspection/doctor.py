@@ -10,7 +10,7 @@ import shutil
 
 import attrs
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.inspection.overview import overview
 from workbench.tokens import home
 from workbench.tokens.home import private_directory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from workbench import tokens
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.tokens import Token
 from workbench.workers import Worker, WorkerError
 

@@ -9,7 +9,7 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 
 __all__ = ["CURVES", "Curve", "curve_of", "der_to_rs", "point_from_token", "rs_to_der"]
 

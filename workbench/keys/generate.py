@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.cryptoki import AttributeValue, C, SessionLike
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.keys.encodings import CURVES
 from workbench.keys.pair import KeyPair, SecretKey
 

@@ -8,7 +8,7 @@ import attrs
 
 from workbench import spec
 from workbench.cryptoki import C, Mechanism, SessionHandle, mechanism, note, rsa_pss
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.keys.encodings import rs_to_der
 from workbench.keys.public import PublicKey, read_public_key
 

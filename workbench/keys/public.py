@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from workbench import spec
 from workbench.cryptoki import C, SessionLike
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.keys.encodings import CURVES, curve_of, point_from_token
 
 __all__ = ["PublicKey", "read_public_key"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench import spec
 from workbench.cryptoki.library import ffi
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure.jobs import OPERATIONS, Job, Stop, ThreadResult
 
 __all__ = ["DRIVERS", "default_driver", "drive", "kernel"]

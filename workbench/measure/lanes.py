@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from workbench.cryptoki import CryptokiError
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure import subject
 from workbench.measure.plan import Case
 from workbench.measure.subject import Block, Preparation
@@ -45,6 +45,7 @@ class Lane:
         self._worker: Worker | None = None
         self._ready: dict[str, Preparation] = {}
         self._opened = False
+        self._given_up = ""
         self._deaths = 0
         self._case_deaths: dict[str, int] = {}
 
@@ -54,8 +55,18 @@ class Lane:
         return self._worker.pid if self._worker else None
 
     def open(self) -> dict[str, object]:
-        """Start the worker; the token's provenance. Errors: ``WorkbenchError`` (bad input), ``Lost``."""
-        return self._call("", subject.provenance, seconds=BLOCK_SECONDS)
+        """Start the worker and log in; the token's provenance. Errors: ``WorkbenchError`` (bad input), ``Lost``.
+
+        A login that the token refuses gives the lane up at once: a PIN is never tried again.
+        """
+        try:
+            found = self._call("", subject.provenance, seconds=BLOCK_SECONDS)
+        except Lost as error:
+            if error.outcome == "failed":
+                self._given_up = error.detail
+            raise
+        self._opened = True
+        return found
 
     def prepare(self, case: Case) -> Preparation:
         """Make the case ready in the present worker, once. Errors: ``Lost``."""
@@ -92,10 +103,11 @@ class Lane:
         # Not asked whether it is still alive: a worker that died idle is a failure to report, like any other.
         if self._worker is None:
             self._worker = Worker(self.token, stderr=self._log)
-            self._opened = True
         return self._worker
 
     def _call(self, case: str, function: Callable[[Token, *Ts], R], *arguments: *Ts, seconds: float) -> R:
+        if self._given_up:
+            raise Lost("not run", self._given_up)
         if self._deaths >= LANE_DEATHS:
             raise Lost("not run", f"the worker died {self._deaths} times")
         if self._case_deaths.get(case, 0) >= CASE_DEATHS:
@@ -104,7 +116,7 @@ class Lane:
             return self._running().run(function, *arguments, timeout=self._timeout or seconds)
         except WorkerDied as error:
             self._mourn(case)
-            raise Lost(f"worker died ({error.cause})", _last_line(error.stderr)) from None
+            raise Lost(f"worker died ({error.cause})", self._last_words(error.stderr)) from None
         except WorkerTimeout as error:
             self._mourn(case)
             raise Lost(f"no answer within {error.seconds:g} s", "the worker was killed") from None
@@ -125,6 +137,7 @@ class Lane:
         self._ready = {name: p for name, p in self._ready.items() if p.outcome == "not offered"}
         self.close()
 
-
-def _last_line(text: str) -> str:
-    return text.splitlines()[-1] if text else ""
+    def _last_words(self, text: str) -> str:
+        last = text.splitlines()[-1] if text else ""
+        # Python's own account of a crash is long, and ends with a list of modules
+        return f"its last stack is in {self._log.name}" if last.startswith("Extension modules:") else last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure.jobs import OPERATIONS
 
 __all__ = ["CASES", "KEYS", "PLANS", "Case", "KeySpec", "Plan", "plan_named"]

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

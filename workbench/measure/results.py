@@ -30,7 +30,9 @@ class Line:
     """One token × case × number of threads. Rates per second, latencies in ns of service time (closed loop).
 
     ``outcome``: ok, incomplete (some blocks lost), or why there is no figure. ``floor_ns``: p50 of the same
-    calls on the null module. ``warnings``: why the figure should be read with care.
+    calls on the null module. ``cpu_ns``: of this machine's CPU time for one call; ``cpu_share``: the part of
+    their wall time that the threads were on a CPU, 0 to 1 (a device or a busy machine made them wait for the
+    rest). ``warnings``: why the figure should be read with care.
     """
 
     token: str
@@ -48,6 +50,8 @@ class Line:
     p99_ns: float
     max_ns: float
     floor_ns: float
+    cpu_ns: float
+    cpu_share: float
     warnings: tuple[str, ...]
 
     @property
@@ -180,6 +184,8 @@ class Run:
         for row in everything:
             for name, count in row.errors.items():
                 errors[name] = errors.get(name, 0) + count
+        cpu, calls = sum(row.cpu_s for row in blocks), sum(row.successes + row.failures for row in blocks)
+        wall = sum(row.wall_s * row.threads for row in blocks)
         outcome = "ok" if not lost else "incomplete" if blocks else lost[0].outcome
         line = Line(
             token=token,
@@ -197,6 +203,8 @@ class Run:
             p99_ns=p99,
             max_ns=largest,
             floor_ns=floor,
+            cpu_ns=cpu / calls * 1e9 if calls else float("nan"),
+            cpu_share=cpu / wall if wall else float("nan"),
             warnings=(),
         )
         return attrs.evolve(line, warnings=_doubts(line)) if blocks else line
@@ -219,7 +227,7 @@ def _doubts(line: Line) -> tuple[str, ...]:
     if line.rounds < FEW_ROUNDS:
         found.append(f"{line.rounds} rounds: the interval is rough")
     if line.successes < 100 * TAIL_CALLS:
-        found.append(f"{line.successes} calls: the 99th percentile rests on {line.successes // 100} of them")
+        found.append(f"{line.successes} calls: too few for a 99th percentile")
     if line.floor_share > FLOOR_SHARE:
         found.append(f"the harness needs {line.floor_share:.0%} of the latency")
     if line.errors:
@@ -247,6 +255,8 @@ def _flat(line: Line) -> dict[str, object]:
         "max_us": line.max_ns / 1e3,
         "floor_us": line.floor_ns / 1e3,
         "floor_percent": 100 * line.floor_share,
+        "cpu_us": line.cpu_ns / 1e3,
+        "cpu_percent": 100 * line.cpu_share,
         "driver": line.driver,
         "detail": line.detail,
         "warnings": "; ".join(line.warnings),

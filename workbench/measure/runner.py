@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from workbench import tokens as token_room
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure.drivers import DRIVERS, default_driver
 from workbench.measure.lanes import Lane, Lost
 from workbench.measure.plan import Case, Plan, plan_named

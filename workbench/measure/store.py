@@ -17,7 +17,7 @@ from typing import Any, Self
 import attrs
 import numpy as np
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure.stats import Packed
 
 __all__ = ["SCHEMA_VERSION", "Row", "RunWriter", "read_run"]

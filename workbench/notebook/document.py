@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import nbformat
 from nbformat import NotebookNode
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,7 +26,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.execute import remove_error_markers
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook.document import code_cells, read_notebook, write_notebook
 from workbench.notebook.judge import options
 from workbench.notebook.kernels import (

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbval import plugin as nbval
 
+from workbench.faults import WorkbenchError
 from workbench.notebook.document import code_cells
 from workbench.notebook.requirement import says_missing
 from workbench.notebook.verdict import CellVerdict
@@ -117,11 +118,14 @@ def judge(
 ) -> tuple[CellVerdict, ...]:
     """A verdict for every code cell of `committed`, from the run `executed`. Changes neither.
 
-    Raises ValueError when `executed` is not a run of `committed`.
+    Raises WorkbenchError when `executed` is not a run of `committed`.
     """
     cells, runs = code_cells(committed), code_cells(executed)
     if [cell.source for cell in cells] != [run.source for run in runs]:
-        raise ValueError("the executed notebook is not a run of the committed one: their code cells differ")
+        raise WorkbenchError(
+            "the executed notebook is not a run of the committed one, their code cells differ:"
+            " if the file was changed meanwhile, run it again"
+        )
     return tuple(_verdicts(cells, runs, _stop(executed), sanitizer))
 
 

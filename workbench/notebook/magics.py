@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook.requirement import missing_line
 
 if TYPE_CHECKING:

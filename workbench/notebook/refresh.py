@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook.document import code_cells, notebook_text, read_notebook
 from workbench.notebook.judge import judge, sanitizer_for
 from workbench.notebook.kernels import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from workbench import tokens as token_room
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook.document import read_notebook, write_notebook
 from workbench.notebook.execute import execute, parameters_for
 from workbench.notebook.judge import judge, sanitizer_for

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import attrs
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.measure.provenance import machine, packages
 
 __all__ = [

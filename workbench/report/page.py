@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from workbench import measure
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.notebook import read_verdicts
 from workbench.notebook.page import base_style
 from workbench.report import words

@@ -12,8 +12,20 @@ if TYPE_CHECKING:
     from workbench.measure import Interval, Line, Run
     from workbench.notebook import Matrix
 
-__all__ = ["figures", "folders", "headline", "interval", "listing", "notes", "share", "stem", "when"]
+__all__ = [
+    "figures",
+    "folders",
+    "headline",
+    "interval",
+    "listing",
+    "losses",
+    "notes",
+    "share",
+    "stem",
+    "when",
+]
 
+_KINDS = {"open": "opening the token", "prepare": "keys for", "floor": "floor of", "block": ""}
 _NUMBER = re.compile(r"\b\d+\b")
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 
@@ -42,6 +54,20 @@ def share(part: float) -> str:
     if 0 < part < 0.0005:
         return f"<{_SPACE}0.1{_SPACE}%"
     return f"{100 * part:.1f}{_SPACE}%" if part < 0.1 else f"{100 * part:.0f}{_SPACE}%"
+
+
+def losses(run: Run) -> list[tuple[str, str, str]]:
+    """What went wrong in a measurement, equal things once: (outcome, what on which token, detail)."""
+    found: dict[tuple[str, str, str], int] = {}
+    for row in run.failed:
+        what = " ".join(filter(None, [_KINDS.get(row.kind, row.kind), row.case or row.operation]))
+        threads = f", {row.threads} thread{'s' if row.threads > 1 else ''}" if row.threads else ""
+        loss = (row.outcome, f"{what} on {row.token}{threads}", row.detail)
+        found[loss] = found.get(loss, 0) + 1
+    return [
+        (outcome, place + (f", {count} times" if count > 1 else ""), detail)
+        for (outcome, place, detail), count in found.items()
+    ]
 
 
 def notes(lines: Sequence[Line]) -> list[tuple[str, frozenset[str]]]:
@@ -112,5 +138,5 @@ def headline(matrix: Matrix | None, runs: Sequence[Run]) -> tuple[str, str]:
         if run.failed:
             outcome = "failed"
             count = len(run.failed)
-            sentences.append(f"{count} block{'s' if count != 1 else ''} of the measurement failed")
+            sentences.append(f"{count} step{'s' if count != 1 else ''} of the measurement failed")
     return outcome, ". ".join(sentences) + "."

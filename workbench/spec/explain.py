@@ -7,7 +7,7 @@ import json
 import re
 from functools import cache
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.spec import tables
 from workbench.spec.entries import entry, types, vendor_entry
 from workbench.spec.explanation import Entry, Explanation, Fact

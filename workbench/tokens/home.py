@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 
 __all__ = ["home", "locked", "private_directory"]
 

@@ -11,13 +11,14 @@ from typing import Any
 from workbench import spec
 from workbench.cryptoki import C, Module, Policy, Secret, TokenInfo, allow_all, errors
 from workbench.cryptoki.module import BindingChoice
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.tokens.home import locked
 from workbench.tokens.providers import PROVIDERS, TOMBSTONE, Sandbox, provider
 from workbench.tokens.session import Session
 
 __all__ = ["Token", "available", "known", "open_token", "why_not"]
 
+LEFT = ' style="text-align:left"'  # Jupyter sets the cells of a table to the right
 _PUBLIC_STATES = {spec.value("CKS_RO_PUBLIC_SESSION"), spec.value("CKS_RW_PUBLIC_SESSION")}
 _modules: dict[tuple[str, str], Module] = {}
 _modules_lock = threading.Lock()
@@ -154,7 +155,9 @@ class Token:
         return f"<Token {self.name!r}, policy {self.policy.name!r}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in self._rows())
+        rows = "".join(
+            f"<tr><th{LEFT}>{name}</th><td{LEFT}>{escape(text)}</td></tr>" for name, text in self._rows()
+        )
         return f"<table>{rows}</table>"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.workers.messages import (
     Failed,
     Ready,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.tokens.providers.base import TOMBSTONE, Provider, Sandbox
 from workbench.tokens.providers.nss import NSS
 from workbench.tokens.providers.softhsm import SoftHSM

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 
 from workbench.cryptoki import Module, Secret
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.tokens.home import home, locked, private_directory
 from workbench.tokens.providers.packages import can_bring, ensure, install_command, unpacked_root
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.errors import WorkbenchError
+from workbench.faults import WorkbenchError
 from workbench.tokens.home import home, locked, private_directory
 
 __all__ = ["can_bring", "ensure", "install_command", "unpacked_root"]

@@ -160,3 +160,30 @@ def workers_of(parent: int) -> list[int]:
     """The worker processes of a bench, by the system's own list of children."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return [int(child) for child in children]
+
+
+@pytest.mark.notebook
+def test_nothing_that_a_run_makes_holds_a_pin_and_a_planted_one_is_found(
+    softhsm: Token, tmp_path: Path
+) -> None:
+    lesson = workbench("run", "notebooks/01-application-structure.ipynb", "--report", str(tmp_path))
+    assert lesson.returncode == 0, lesson.stderr
+    bench = workbench(
+        "bench",
+        "--token",
+        "softhsm",
+        "--case",
+        "random 32 B",
+        "--rounds",
+        "2",
+        "--out",
+        str(tmp_path / "runs"),
+    )
+    assert bench.returncode == 0, bench.stderr
+    made = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in made} >= {".html", ".ipynb", ".json", ".jsonl", ".npy"}
+    assert tokens.leaks(tmp_path) == ()
+    assert softhsm.pin.reveal().decode() not in lesson.stdout + lesson.stderr + bench.stdout + bench.stderr
+    page = next(tmp_path.rglob("01-application-structure.html"))
+    page.write_text(page.read_text() + softhsm.pin.reveal().decode())
+    assert tokens.leaks(tmp_path) == (page,)

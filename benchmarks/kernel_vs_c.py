@@ -30,7 +30,7 @@ import cffi
 import numpy as np
 import numpy.typing as npt
 import PyKCS11
-from PyKCS11 import LowLevel
+from theirs import key_of, session_of
 
 from workbench import tokens
 from workbench.cryptoki.library import ffi
@@ -122,10 +122,7 @@ def kernel_block(job: Job) -> Block:
 
 def pykcs11_block(session: tokens.Session, case: Case, key: int, data: bytes) -> Block:
     """Blocks of PyKCS11's own calls, as a Python program makes them."""
-    number, handle = LowLevel.CK_SESSION_HANDLE(), LowLevel.CK_OBJECT_HANDLE()
-    number.assign(int(session.handle))
-    handle.assign(key)
-    theirs = PyKCS11.Session(session.token.module.pykcs11.library, number)
+    theirs, handle = session_of(session.token.module, session.handle), key_of(key)
     chosen = PyKCS11.Mechanism(getattr(PyKCS11, case.mechanism)) if case.mechanism else None
     counter = iter(range(1 << 62))
 

@@ -37,7 +37,7 @@ def _builder() -> Any:
         "workbench.measure._kernel",
         "\n".join(parts),
         include_dirs=[str(HERE)],
-        depends=[str(HERE / name) for name in ("kernel.h", "kernel.c", "null_module.c")],
+        depends=[str(HERE / name) for name in ("kernel.h", "kernel.c", "null_module.c", "null_service.c")],
         extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-std=gnu11"],
         libraries=[] if sys.platform == "win32" else ["pthread"],
         py_limited_api=True,

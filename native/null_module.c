@@ -1,7 +1,8 @@
 /* A PKCS#11 module without cryptography: what a measurement costs when the token does nothing.
  *
  * Its data calls check the session, count the call and report a length. The file of the extension exports
- * C_GetFunctionList, so the null module also loads like any other (in a process that runs Python). */
+ * C_GetFunctionList, so the null module also loads like any other (in a process that runs Python).
+ * Loaded so, it can be given a service time and slot events by the environment: see null_service.c. */
 
 #include <string.h>
 
@@ -10,6 +11,7 @@
 /* Numbers from the standard's header; tests compare them with the spec tables by name. */
 enum {
     NULL_ARGUMENTS_BAD = 0x7,
+    NULL_NO_EVENT = 0x8,
     NULL_ATTRIBUTE_TYPE_INVALID = 0x12,
     NULL_FUNCTION_NOT_SUPPORTED = 0x54,
     NULL_MECHANISM_INVALID = 0x70,
@@ -17,6 +19,8 @@ enum {
     NULL_SESSION_HANDLE_INVALID = 0xb3,
     NULL_SLOT_ID_INVALID = 0x3,
     NULL_BUFFER_TOO_SMALL = 0x150,
+    NULL_NOT_INITIALIZED = 0x190,
+    NULL_DONT_BLOCK = 0x1, /* CKF_DONT_BLOCK */
     NULL_CKA_MODULUS_BITS = 0x121,
     NULL_CKM_EC_KEY_PAIR_GEN = 0x1040,
 };
@@ -57,13 +61,6 @@ static CK_RV null_unsupported(void)
 static CK_RV null_initialize(CK_VOID_PTR arguments)
 {
     (void)arguments;
-    return 0;
-}
-
-static CK_RV null_finalize(CK_VOID_PTR reserved)
-{
-    (void)reserved;
-    memset(null_sessions, 0, sizeof null_sessions);
     return 0;
 }
 
@@ -118,6 +115,9 @@ static CK_RV null_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
     null_text(info->serialNumber, sizeof info->serialNumber, "0");
     memset(info->utcTime, ' ', sizeof info->utcTime);
     info->ulMaxSessionCount = info->ulMaxRwSessionCount = NULL_SESSIONS - 1;
+    for (CK_SESSION_HANDLE i = 1; i < NULL_SESSIONS; i++)
+        info->ulSessionCount += (CK_ULONG)null_sessions[i].open;
+    info->ulRwSessionCount = info->ulSessionCount;
     info->flags = 0x401; /* random number generator, initialised */
     return 0;
 }
@@ -306,16 +306,23 @@ static CK_RV null_random(CK_SESSION_HANDLE session, CK_BYTE *output, CK_ULONG le
     return 0;
 }
 
-static CK_FUNCTION_LIST null_functions;
+#include "null_service.c"
 
-__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
+static CK_RV null_finalize(CK_VOID_PTR reserved)
 {
-    CK_FUNCTION_LIST *f = &null_functions;
+    (void)reserved;
+    memset(null_sessions, 0, sizeof null_sessions);
+    null_end_waiting();
+    return 0;
+}
+
+__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list);
+
+static void null_fill(CK_FUNCTION_LIST *f)
+{
     CK_RV (**entry)(void) = (CK_RV(**)(void))&f->C_Initialize;
     CK_RV (**last)(void) = (CK_RV(**)(void))&f->C_WaitForSlotEvent;
 
-    if (!list)
-        return NULL_ARGUMENTS_BAD;
     while (entry <= last)
         *entry++ = null_unsupported;
     f->version = (CK_VERSION){2, 40};
@@ -345,16 +352,36 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
     f->C_DigestInit = null_digest_init;
     f->C_Digest = null_fixed;
     f->C_GenerateRandom = null_random;
-    *list = f;
+    f->C_WaitForSlotEvent = null_wait;
+}
+
+static CK_FUNCTION_LIST null_functions, slow_functions;
+
+CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
+{
+    if (!list)
+        return NULL_ARGUMENTS_BAD;
+    null_event_ms = null_setting("WORKBENCH_NULL_EVENT_MS");
+    null_service_us = null_setting("WORKBENCH_NULL_SERVICE_US");
+    if (!null_service_us) {
+        *list = load_null_module();
+        return 0;
+    }
+    null_fill(&slow_functions);
+    slow_functions.C_Sign = slow_functions.C_Digest = slow_fixed;
+    slow_functions.C_Encrypt = slow_encrypt;
+    slow_functions.C_GenerateRandom = slow_random;
+    slow_functions.C_GenerateKey = slow_generate_key;
+    slow_functions.C_GenerateKeyPair = slow_generate_pair;
+    *list = &slow_functions;
     return 0;
 }
 
+/* Never slow: the floor of a measurement stands on it. */
 CK_FUNCTION_LIST *load_null_module(void)
 {
-    CK_FUNCTION_LIST *list;
-
-    C_GetFunctionList(&list);
-    return list;
+    null_fill(&null_functions);
+    return &null_functions;
 }
 
 uint64_t load_null_calls(unsigned long session)

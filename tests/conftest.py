@@ -25,6 +25,11 @@ def softhsm() -> Token:
     return opened("softhsm")
 
 
+@pytest.fixture(scope="session")
+def nss() -> Token:
+    return opened("nss")
+
+
 @pytest.fixture(scope="session", params=["softhsm", "nss"])
 def token(request: pytest.FixtureRequest) -> Token:
     return opened(request.param)

@@ -160,6 +160,17 @@ def test_a_kept_secret_is_an_error_that_carries_the_rest(session: Session) -> No
     assert answered[1] == (0x11, None)  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    "attribute, code",
+    [("CKA_VALUE", "CKR_ATTRIBUTE_SENSITIVE"), ("CKA_MODULUS", "CKR_ATTRIBUTE_TYPE_INVALID")],
+)
+def test_an_attribute_asked_for_alone_and_not_given_is_an_error(
+    session: Session, attribute: str, code: str
+) -> None:
+    with pytest.raises(errors.error_class(code)):
+        C.GetAttributeValue(session, session.generate("EC").private, [attribute])
+
+
 def test_an_error_names_function_section_code_and_next_step(session: Session) -> None:
     with pytest.raises(CryptokiError) as caught:
         C.Sign(session, b"data")

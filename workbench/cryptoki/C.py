@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.cryptoki.annotation import annotate
 from workbench.cryptoki.asynchronous import (
     C_AsyncComplete as AsyncComplete,
 )
@@ -423,3 +424,5 @@ __all__ = [
     "WrapKeyAuthenticated",
     "length_of",
 ]
+
+annotate(__name__)

@@ -1,6 +1,6 @@
 """One Python function for every ``C_`` function, each call on one path: policy → binding → trace → error."""
 
-from workbench.cryptoki import C, errors
+from workbench.cryptoki import C, errors, mechanisms, operations
 from workbench.cryptoki.attributes import (
     AttributeValue,
     Template,
@@ -51,8 +51,10 @@ __all__ = [
     "expect",
     "gcm",
     "mechanism",
+    "mechanisms",
     "note",
     "object_handle",
+    "operations",
     "rsa_oaep",
     "rsa_pss",
     "trace",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any, cast
 
 from workbench import spec
+from workbench.cryptoki.records import Version
 from workbench.faults import WorkbenchError
 
 __all__ = [
     "AttributeValue",
+    "Row",
     "Template",
     "attribute_name",
     "attribute_number",
@@ -18,13 +21,30 @@ __all__ = [
     "encode",
     "encode_template",
     "fixed_size",
+    "is_nested",
+    "numbered",
 ]
 
 AttributeValue = bool | int | str | bytes | datetime.date | Sequence[object] | Mapping[str, object] | None
 Template = Mapping[str, AttributeValue] | Mapping[str | int, AttributeValue]
+Row = tuple[int, Any]  # CKA number, and bytes or, for a nested template, its rows
 
 ULONG = 8  # CK_ULONG on every 64-bit Unix; the binding refuses other sizes when it loads
 _NUMBER_PREFIX = ("CKO_", "CKK_", "CKC_", "CKM_", "CKP_", "CKH_", "CKD_", "CKT_", "CKV_")
+
+
+def numbered(name: str) -> int:
+    """The number of a constant; of one that the standard does not name too: ``CKM_0x80000123``.
+
+    Errors: ``KeyError`` for a name that is neither.
+    """
+    kind, hexadecimal, digits = name.partition("_0x")
+    if hexadecimal and kind.isupper():
+        try:
+            return int(digits, 16)
+        except ValueError:
+            raise KeyError(name) from None
+    return spec.value(name)
 
 
 def attribute_number(attribute: str | int) -> int:
@@ -32,7 +52,7 @@ def attribute_number(attribute: str | int) -> int:
     if isinstance(attribute, int):
         return attribute
     try:
-        return spec.value(attribute)
+        return numbered(attribute)
     except KeyError:
         raise WorkbenchError(
             f"the standard has no attribute {attribute!r}; give a CKA_ name or a number"
@@ -46,14 +66,20 @@ def attribute_name(number: int) -> str:
 
 def _ulong(value: object) -> bytes:
     if isinstance(value, str):
-        value = spec.value(value)
+        value = numbered(value)
     if not isinstance(value, int):
         raise TypeError(f"expected a number or a constant's name, not {type(value).__name__}")
     return value.to_bytes(ULONG, "little")
 
 
 def _boolean(value: object) -> bytes:
+    if value not in (True, False):
+        raise TypeError("expected True or False")
     return b"\x01" if value else b"\x00"
+
+
+def _from_boolean(raw: bytes) -> AttributeValue:
+    return raw != b"\x00" if raw else None
 
 
 def _big_integer(value: object) -> bytes:
@@ -65,29 +91,43 @@ def _big_integer(value: object) -> bytes:
 def _binary(value: object) -> bytes:
     if isinstance(value, str):
         return value.encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
     raise TypeError(f"expected bytes, not {type(value).__name__}")
 
 
 def _date(value: object) -> bytes:
-    return value.strftime("%Y%m%d").encode() if isinstance(value, datetime.date) else _binary(value)
+    if isinstance(value, datetime.date):
+        return f"{value.year:04}{value.month:02}{value.day:02}".encode()
+    return _binary(value)
 
 
 def _from_date(raw: bytes) -> AttributeValue:
+    if not raw:
+        return None
     try:
-        return datetime.date.fromisoformat(raw.decode("ascii"))
+        return datetime.date(int(raw[:4]), int(raw[4:6]), int(raw[6:])) if raw.isdigit() else raw
     except ValueError:
-        return raw  # tokens also answer an empty or a blank date
+        return raw  # tokens also answer a blank date, or one of zeros
+
+
+def _version(value: object) -> bytes:
+    if isinstance(value, tuple) and len(value) == 2:
+        return bytes(value)
+    raise TypeError("expected (major, minor)")
+
+
+def _from_version(raw: bytes) -> AttributeValue:
+    return Version((raw[0], raw[1])) if len(raw) == 2 else raw
 
 
 def _numbers(value: object) -> bytes:
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-        raise TypeError("expected a list of mechanisms")
+        raise TypeError("expected a list of numbers or of constants' names")
     return b"".join(_ulong(item) for item in value)
 
 
 def _from_numbers(raw: bytes) -> AttributeValue:
+    if len(raw) % ULONG:
+        return raw
     return [int.from_bytes(raw[i : i + ULONG], "little") for i in range(0, len(raw), ULONG)]
 
 
@@ -102,21 +142,35 @@ def _from_text(raw: bytes) -> AttributeValue:
         return raw
 
 
+def _no_template(value: object) -> bytes:
+    raise TypeError("expected a template: a mapping of attributes to values")
+
+
 # Data type → (to bytes, from bytes). A big integer stays bytes on the way out: its length is a fact of its own.
 _Codec = tuple[Callable[[object], bytes], Callable[[bytes], AttributeValue]]
 _ULONG_CODEC: _Codec = (_ulong, _from_ulong)
+_BOOLEAN_CODEC: _Codec = (_boolean, _from_boolean)
 _BYTES_CODEC: _Codec = (_binary, bytes)
+_TEXT_CODEC: _Codec = (_binary, _from_text)
+_NUMBERS_CODEC: _Codec = (_numbers, _from_numbers)
+_NESTED_CODEC: _Codec = (_no_template, bytes)
 _CODECS: dict[str, _Codec] = {
-    "CK_BBOOL": (_boolean, lambda raw: raw not in (b"", b"\x00")),
-    "BOOL": (_boolean, lambda raw: raw not in (b"", b"\x00")),
-    "RFC2279 string": (_binary, _from_text),
-    "RFC 2279 string": (_binary, _from_text),
+    "Big integer": (
+        _big_integer,
+        bytes,
+    ),  # first: CKA_VALUE is a big integer for one object, bytes for another
+    "CK_BBOOL": _BOOLEAN_CODEC,
+    "BOOL": _BOOLEAN_CODEC,
+    "RFC2279 string": _TEXT_CODEC,
+    "RFC 2279 string": _TEXT_CODEC,
+    "CK_UTF8CHAR": _TEXT_CODEC,
     "Byte array": _BYTES_CODEC,
-    "Big integer": (_big_integer, bytes),
     "CK_DATE": (_date, _from_date),
     "CK_CHAR[16]": _BYTES_CODEC,
-    "CK_VERSION": _BYTES_CODEC,
-    "CK_MECHANISM_TYPE _PTR, pointer to a CK_MECHANISM_TYPE array": (_numbers, _from_numbers),
+    "CK_VERSION": (_version, _from_version),
+    "CK_MECHANISM_TYPE _PTR, pointer to a CK_MECHANISM_TYPE array": _NUMBERS_CODEC,
+    "CK_ULONG_PTR": _NUMBERS_CODEC,
+    "CK_ATTRIBUTE_PTR": _NESTED_CODEC,
 }
 
 
@@ -129,9 +183,7 @@ def _codec(number: int) -> _Codec | None:
         return None
     if not types:
         return None
-    # CKA_VALUE and its like are a byte array for one object and a big integer for another: bytes serve both.
-    known = [_CODECS[t] for t in types if t in _CODECS]
-    return known[0] if known else _ULONG_CODEC
+    return next((codec for known, codec in _CODECS.items() if known in types), _ULONG_CODEC)
 
 
 def fixed_size(number: int) -> int | None:
@@ -139,18 +191,26 @@ def fixed_size(number: int) -> int | None:
     codec = _codec(number)
     if codec is _ULONG_CODEC:
         return ULONG
-    return 1 if codec is not None and codec[0] is _boolean else None
+    return 1 if codec is _BOOLEAN_CODEC else None
+
+
+def is_nested(number: int) -> bool:
+    """Whether the value of an attribute is itself a template (CKA_WRAP_TEMPLATE and its like)."""
+    return _codec(number) is _NESTED_CODEC
 
 
 def encode(attribute: str | int, value: AttributeValue) -> bytes:
-    """The bytes of an attribute's value.
+    """The bytes of an attribute's value; a nested template is for ``encode_template``.
 
-    Accepts bool, int, the name of a constant, str, bytes and date as the attribute's data type asks.
+    Accepts bool, int, the name of a constant, str, date, (major, minor), or a list of numbers or names, as the
+    attribute's data type asks; bytes and None (an empty value) for every attribute.
     Errors: ``WorkbenchError`` that names the attribute and the type that it wants.
     """
     number = attribute_number(attribute)
     codec = _codec(number)
     try:
+        if value is None:
+            return b""
         if isinstance(value, (bytes, bytearray, memoryview)):
             return bytes(value)  # raw bytes always pass: the token decides
         if codec is not None:
@@ -162,16 +222,28 @@ def encode(attribute: str | int, value: AttributeValue) -> bytes:
         return _binary(value)
     except KeyError:
         raise WorkbenchError(f"{attribute_name(number)}: the standard has no constant {value!r}") from None
-    except (TypeError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise WorkbenchError(f"{attribute_name(number)}: {error}") from None
 
 
-def decode(attribute: str | int, raw: bytes) -> AttributeValue:
-    """The Python value of an attribute's bytes (numbers stay numbers: ``spec.name`` names them)."""
-    codec = _codec(attribute_number(attribute))
+def decode(attribute: str | int, raw: bytes | Sequence[Row]) -> AttributeValue:
+    """The Python value of an attribute's bytes (numbers stay numbers: ``spec.name`` names them).
+
+    An empty number, boolean or date is None. ``raw``: the rows of a nested template give a dictionary by name.
+    """
+    number = attribute_number(attribute)
+    if not isinstance(raw, (bytes, bytearray, memoryview)):
+        return {attribute_name(n): None if value is None else decode(n, value) for n, value in raw}
+    codec = _codec(number)
     return bytes(raw) if codec is None else codec[1](bytes(raw))
 
 
-def encode_template(template: Template) -> list[tuple[int, bytes]]:
-    """``[(CKA number, bytes), …]`` in the order given."""
-    return [(attribute_number(name), encode(name, value)) for name, value in template.items()]
+def encode_template(template: Template) -> list[Row]:
+    """``[(CKA number, bytes), …]`` in the order given; the rows of a nested template in the place of its bytes."""
+    return [
+        (
+            attribute_number(name),
+            encode_template(cast(Template, value)) if isinstance(value, Mapping) else encode(name, value),
+        )
+        for name, value in template.items()
+    ]

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from workbench import spec
 from workbench.cryptoki.errors import new_error
 from workbench.cryptoki.module import Module, SessionLike, session_handle
 from workbench.cryptoki.redaction import describe_arguments
+from workbench.cryptoki.shapes import Kind, shapes
 
 __all__ = ["Room", "filled", "length_of", "on_module", "on_session", "sized"]
 
 BUFFER_TOO_SMALL = spec.value("CKR_BUFFER_TOO_SMALL")
 PLENTY = 8192  # enough for every signature but SLH-DSA's; a larger one costs a second call
 LARGEST = 2**24  # bytes of output beyond those offered that a module is believed to need
+
+
+@cache
+def _grows(function: str) -> bool:
+    """Whether the output can be as long as the input is; signatures and digests are short."""
+    names = [shape.name for shape in shapes(function) if shape.kind is Kind.BUFFER]
+    return not {"pSignature", "pDigest"}.intersection(names)
 
 
 class Room:
@@ -42,13 +51,30 @@ def filled(session: SessionLike, function: str, *arguments: Any) -> tuple[Any, .
     A ``Room`` of no size offers plenty at once (no length query, which costs a round trip) and, should that
     be too small, once more what the module asked for (5.2).
     """
-    handle = session_handle(session)
     place = next(i for i, a in enumerate(arguments) if isinstance(a, Room))
-    size = arguments[place].size
     before, after = arguments[:place], arguments[place + 1 :]
+    return _filled(session, function, before, arguments[place].size, after)
+
+
+def sized(session: SessionLike, function: str, *arguments: Any, room: int | None) -> bytes:
+    """Call a function whose last argument is the output buffer and whose only result is what it wrote."""
+    made: bytes = _filled(session, function, arguments, room)[0]
+    return made
+
+
+def _filled(
+    session: SessionLike,
+    function: str,
+    before: tuple[Any, ...],
+    size: int | None,
+    after: tuple[Any, ...] = (),
+) -> tuple[Any, ...]:
+    handle = session_handle(session)
     if size is not None:
         return handle.module.call(function, (handle, *before, size, *after), handle.slot, handle)[1]
-    offered = PLENTY + sum(len(a) for a in arguments if isinstance(a, bytes))
+    offered = PLENTY
+    if _grows(function):
+        offered += sum(len(a) for a in (*before, *after) if isinstance(a, bytes))
     first = (handle, *before, offered, *after)
     rv, results = handle.module.call(function, first, handle.slot, handle, (BUFFER_TOO_SMALL,))
     if rv:
@@ -58,12 +84,6 @@ def filled(session: SessionLike, function: str, *arguments: Any) -> tuple[Any, .
             raise new_error(function, rv, describe_arguments(function, first), results)
         results = handle.module.call(function, (handle, *before, needed, *after), handle.slot, handle)[1]
     return results
-
-
-def sized(session: SessionLike, function: str, *arguments: Any, room: int | None) -> bytes:
-    """Call a function whose last argument is the output buffer and whose only result is what it wrote."""
-    made: bytes = filled(session, function, *arguments, Room(room))[0]
-    return made
 
 
 def length_of(session: SessionLike, function: str, *arguments: Any) -> int:

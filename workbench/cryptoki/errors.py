@@ -17,7 +17,9 @@ class CryptokiError(Exception):
 
     ``function``, ``rv`` (number), ``name`` (``CKR_…``), ``section`` (v3.2), ``arguments`` (as annotated,
     without secrets), ``allowed`` (whether the standard lists the code for this function; None: unknown),
-    ``means``, ``causes`` and ``next_steps`` in plain words, ``results`` (partial ones, where there are any).
+    ``means``, ``causes`` and ``next_steps`` in plain words, ``results`` (partial ones, where there
+    are any: the values themselves, so they are in no text, repr or pickle of the error),
+    ``template_advice`` (what the attribute tables have against the call's templates; no values).
     """
 
     def __init__(
@@ -26,11 +28,13 @@ class CryptokiError(Exception):
         rv: int,
         arguments: tuple[tuple[str, str], ...] = (),
         results: tuple[object, ...] = (),
+        template_advice: tuple[str, ...] = (),
     ) -> None:
         self.function = function
         self.rv = rv
         self.arguments = arguments
         self.results = results
+        self.template_advice = template_advice
         self.name = spec.name("CKR", rv)
         entry = spec.function(function)
         self.section = entry.section
@@ -45,12 +49,13 @@ class CryptokiError(Exception):
         lines = [f"{self.function} (§{self.section}) answered {self.name} (0x{self.rv:X}): {self.means}"]
         if self.allowed is False:
             lines.append(f"The standard does not list {self.name} for {self.function}: this module deviates.")
+        lines += [f"Template: {remark}" for remark in self.template_advice]
         lines += [f"Likely: {cause}" for cause in self.causes[:2]]
         lines += [f"Next: {step}" for step in self.next_steps[:2]]
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return new_error, (self.function, self.rv, self.arguments)
+        return new_error, (self.function, self.rv, self.arguments, (), self.template_advice)
 
 
 class FunctionNotSupported(CryptokiError):
@@ -91,9 +96,13 @@ def new_error(
     rv: int,
     arguments: tuple[tuple[str, str], ...] = (),
     results: tuple[object, ...] = (),
+    template_advice: tuple[str, ...] = (),
 ) -> CryptokiError:
     """The exception for a return code, of the subclass that belongs to it."""
-    return error_class(spec.name("CKR", rv))(function, rv, arguments, results)
+    made = error_class(spec.name("CKR", rv))
+    if made is FunctionNotSupported:
+        return made(function, rv, arguments, results)
+    return made(function, rv, arguments, results, template_advice)
 
 
 @cache

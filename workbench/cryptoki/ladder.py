@@ -43,7 +43,7 @@ class Ladder:
                 lines.append(f"  · {entry.text}")
             else:
                 lines.append(f"→ {entry.function} (§{entry.section})")
-                lines.append(f"← {entry.rv_name}{self._took(entry)}")
+                lines.append(f"← {entry.answer}{self._took(entry)}")
         return "\n".join(lines) or "(no calls)"
 
     def __repr__(self) -> str:
@@ -60,7 +60,8 @@ class Ladder:
             y += STEP
         height = y + 8
         frame = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" class="wb-ladder" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+            'class="wb-ladder" style="max-width:100%;height:auto" '
             f'aria-label="Sequence of {len(self.entries)} steps between program and token">',
             f"<style>{_STYLE}</style>",
             f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
@@ -83,7 +84,7 @@ class Ladder:
             f'<line class="answer" x1="{LEFT + 8}" y1="{y + 18}" x2="{RIGHT}" y2="{y + 18}"/>',
             f'<path d="M{LEFT + 10} {y + 14} L{LEFT} {y + 18} L{LEFT + 10} {y + 22} z" fill="#57606a"/>',
             f'<text x="{middle}" y="{y + 13}" text-anchor="middle">'
-            f'<tspan class="{"bad" if entry.failed else "small"}">{entry.rv_name}{self._took(entry)}</tspan></text>',
+            f'<tspan class="{"bad" if entry.failed else "small"}">{entry.answer}{self._took(entry)}</tspan></text>',
         ]
 
     def _note(self, entry: Note, y: int) -> list[str]:

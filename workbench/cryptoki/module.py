@@ -15,11 +15,14 @@ from workbench.cryptoki.native import NativeBinding
 from workbench.cryptoki.policy import REFUSE, Policy
 from workbench.cryptoki.pykcs11 import PyKCS11Binding
 from workbench.cryptoki.redaction import describe_arguments
+from workbench.cryptoki.template_advice import advice_on_call
 from workbench.faults import PolicyRefusal, WorkbenchError
 
 __all__ = ["Module", "ObjectLike", "SessionHandle", "SessionLike"]
 
 CONTROL_CHAPTERS = frozenset({"5.4", "5.5", "5.6"})
+# PyKCS11 would hold the GIL while it waits: no other thread of Python could run, nor call C_Finalize to end it.
+WAITS = frozenset({"C_WaitForSlotEvent"})
 ALREADY_INITIALIZED = spec.value("CKR_CRYPTOKI_ALREADY_INITIALIZED")
 BindingChoice = Literal["auto", "pykcs11", "native"]
 
@@ -80,7 +83,7 @@ class Module:
         self.native = NativeBinding(self.library)
         self.pykcs11 = PyKCS11Binding(self.path)
         self.binding: BindingChoice = binding
-        self._policies: dict[int, Policy] = {}
+        self._policies: dict[int | None, Policy] = {}  # None: no slot, so nobody vouched for it
         self._routes: dict[str, NativeBinding | PyKCS11Binding] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}
 
@@ -113,7 +116,7 @@ class Module:
 
     def policy(self, slot: int | None) -> Policy:
         """The policy of a slot."""
-        return REFUSE if slot is None else self._policies.get(slot, REFUSE)
+        return self._policies.get(slot, REFUSE)
 
     def mechanisms(self, slot: int) -> frozenset[int]:
         """The numbers of the slot's mechanisms, asked for once (without a line in any trace)."""
@@ -136,9 +139,9 @@ class Module:
     def _choose(self, function: str) -> NativeBinding | PyKCS11Binding:
         if function == "C_Initialize" and self.init_string is not None:
             return self.native  # PyKCS11 cannot pass a parameter string
-        control = spec.function(function).chapter in CONTROL_CHAPTERS and self.pykcs11.attached
+        control = spec.function(function).chapter in CONTROL_CHAPTERS and function not in WAITS
         order: tuple[NativeBinding | PyKCS11Binding, ...] = (self.native, self.pykcs11)
-        if self.binding == "pykcs11" or (self.binding == "auto" and control):
+        if self.binding == "pykcs11" or (self.binding == "auto" and control and self.pykcs11.attached):
             order = (self.pykcs11, self.native)
         if self.binding == "pykcs11" and self.pykcs11.missing(function):
             raise WorkbenchError(f"PyKCS11 has no {function}; leave binding='pykcs11' out to call it")
@@ -162,7 +165,7 @@ class Module:
         ``arguments``: as ``NativeBinding.invoke``. Returns ``(rv, results)``. Errors: ``PolicyRefusal``
         before the module is reached, ``CryptokiError`` for any code but CKR_OK and ``accept``.
         """
-        self.policy(slot).check(function, arguments)
+        self._policies.get(slot, REFUSE).check(function, arguments)
         binding = self._routes.get(function) or self.route(function)
         if tracing.active:
             start = time.monotonic_ns()
@@ -172,13 +175,14 @@ class Module:
         else:
             rv, results = binding.invoke(function, arguments)
         if rv and rv not in accept:
-            raise new_error(function, rv, describe_arguments(function, arguments), results)
+            remarks = tuple(str(one) for one in advice_on_call(function, spec.name("CKR", rv), arguments))
+            raise new_error(function, rv, describe_arguments(function, arguments), results, remarks)
         return rv, results
 
 
 def session_handle(session: SessionLike) -> SessionHandle:
     """The handle of a session; a plain number is refused, because nobody vouched for it."""
-    handle = getattr(session, "handle", None)
+    handle = session if isinstance(session, SessionHandle) else getattr(session, "handle", None)
     if not isinstance(handle, SessionHandle):
         raise PolicyRefusal("hSession must be a session that C_OpenSession or Token.session() opened here")
     return handle

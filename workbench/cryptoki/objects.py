@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from workbench import spec
 from workbench.cryptoki.attributes import (
@@ -13,6 +14,7 @@ from workbench.cryptoki.attributes import (
     decode,
     encode_template,
     fixed_size,
+    is_nested,
 )
 from workbench.cryptoki.call import on_session
 from workbench.cryptoki.module import ObjectLike, SessionLike, object_handle, session_handle
@@ -29,6 +31,7 @@ __all__ = [
     "C_SetAttributeValue",
 ]
 
+ATTRIBUTE_BYTES = 24  # sizeof(CK_ATTRIBUTE): a type, a pointer, a length
 KEPT_BACK = (spec.value("CKR_ATTRIBUTE_SENSITIVE"), spec.value("CKR_ATTRIBUTE_TYPE_INVALID"))
 
 
@@ -61,7 +64,8 @@ def C_GetAttributeValue(
     """The values of the attributes named (5.7.5), by name, decoded to Python.
 
     Lengths are asked first (one call more) unless every value has a fixed size: NSS softoken 3.87 writes
-    past a buffer that is too small.
+    past a buffer that is too small. A nested template comes as a dictionary, and costs one call more: its
+    number of attributes, their types and lengths, their values.
     Errors: ``AttributeSensitive`` and ``AttributeTypeInvalid`` (CKR_…) when the token keeps one back or has
     none; ``error.results`` then holds what it did answer, as ``[(CKA number, bytes or None)]``.
     """
@@ -69,20 +73,37 @@ def C_GetAttributeValue(
     numbers = [attribute_number(a) for a in pTemplate]
     target = object_handle(hObject)
 
-    def ask(rooms: Sequence[int | None], accept: tuple[int, ...] = ()) -> list[tuple[int, object]]:
+    def ask(rooms: Sequence[Any]) -> tuple[int, list[tuple[int, Any]]]:
         template = list(zip(numbers, rooms, strict=True))
+        # a refusal comes again in the last call, then with the values that the token does give
+        accept = KEPT_BACK if any(_asks_length(room) for room in rooms) else ()
         arguments = (handle, target, template)
-        rows: list[tuple[int, object]]
-        rows = handle.module.call("C_GetAttributeValue", arguments, handle.slot, handle, accept)[1][0]
-        return rows
+        rv, results = handle.module.call("C_GetAttributeValue", arguments, handle.slot, handle, accept)
+        return rv, results[0]
 
-    sizes = [fixed_size(number) for number in numbers]
-    if None in sizes:
-        # a refusal comes again in the second call, then with the values that the token does give
-        lengths = [raw for _, raw in ask([None] * len(numbers), KEPT_BACK)]
-        sizes = [length if isinstance(length, int) else 0 for length in lengths]
-    rows = ask(sizes)
-    return {attribute_name(n): decode(n, raw) if isinstance(raw, bytes) else None for n, raw in rows}
+    rooms: list[Any] = [fixed_size(number) for number in numbers]
+    rv, rows = ask(rooms if None not in rooms else [None] * len(rooms))
+    while rv or any(_unread(raw) for _, raw in rows):  # rv: a refusal that was put off, and raises now
+        rv, rows = ask([_room(number, raw) for number, raw in rows])
+    return {attribute_name(n): None if raw is None else decode(n, raw) for n, raw in rows}
+
+
+def _asks_length(room: Any) -> bool:
+    return any(_asks_length(inner) for _, inner in room) if isinstance(room, list) else room is None
+
+
+def _unread(answer: Any) -> bool:
+    """Whether an answer is, or holds, a length instead of a value."""
+    return any(_unread(inner) for _, inner in answer) if isinstance(answer, list) else isinstance(answer, int)
+
+
+def _room(number: int, answer: Any) -> Any:
+    """The room to offer in the next call after an answer: bytes, or a nested template's attributes."""
+    if isinstance(answer, list):
+        return [(inner, _room(inner, raw)) for inner, raw in answer]
+    if isinstance(answer, int) and is_nested(number):
+        return [(0, None)] * (answer // ATTRIBUTE_BYTES)
+    return answer if isinstance(answer, int) else len(answer or b"")
 
 
 def C_SetAttributeValue(hSession: SessionLike, hObject: ObjectLike, pTemplate: Template) -> None:

@@ -107,6 +107,8 @@ def _shape(function: str, rest: tuple[spec.Param, ...]) -> Shape:
         return group(Kind.INIT)
     if ctype in _BY_TYPE:
         return group(*_BY_TYPE[ctype])
+    if first.name == "pFunctionName":
+        return group(Kind.NAME)  # in C_AsyncGetID and C_AsyncJoin a number follows that is not its length
     if ctype == "CK_ATTRIBUTE_PTR" and counted:
         return group(Kind.ATTRIBUTES if function == "C_GetAttributeValue" else Kind.TEMPLATE, 2)
     if ctype in _TEXT and sized:

@@ -1,35 +1,41 @@
 """Every call, written down while it happens: section, arguments, return code, results, time.
 
-A trace is an observer. Without one, a call pays for a look at an empty tuple. Records are made of words
-(see ``redaction``): what must not be shown is never in them.
+A trace is an observer. Without one, a call pays for a look at an empty tuple. With one it pays for keeping
+what may be kept (see ``redaction``: what must not be shown is never in a record) and for one tuple; the words
+are made when the trace is read.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from workbench import spec
-from workbench.cryptoki.redaction import Pairs, describe_arguments, describe_results
+from workbench.cryptoki import redaction
+from workbench.cryptoki.redaction import Kept, Pairs
+from workbench.faults import WorkbenchError
 
 if TYPE_CHECKING:
     import pandas
 
     from workbench.cryptoki.ladder import Ladder
+    from workbench.cryptoki.summary import Summary
 
 __all__ = ["Note", "Record", "Trace", "active", "note", "record", "trace"]
 
 
 @attrs.frozen
 class Record:
-    """One call. ``start_ns`` and ``duration_ns`` by the monotonic clock; ``session`` 0 where it has none."""
+    """One call. ``start_ns`` and ``duration_ns`` by the monotonic clock; ``session`` 0 where it has none.
+
+    ``allowed``: whether the standard lists the return code for this function; None where that cannot be said.
+    """
 
     function: str
     section: str
@@ -49,6 +55,16 @@ class Record:
         """Whether the answer was not CKR_OK."""
         return self.rv != 0
 
+    @property
+    def answer(self) -> str:
+        """The name of the return code, marked where the standard does not list it for this function."""
+        return f"{self.rv_name} (not listed)" if self.allowed is False else self.rv_name
+
+    @property
+    def chapter(self) -> str:
+        """The chapter of the standard (v3.2), such as ``5.13``."""
+        return spec.function(self.function).chapter
+
 
 @attrs.frozen
 class Note:
@@ -59,15 +75,67 @@ class Note:
     thread: str
 
 
+@attrs.frozen
+class _Call:
+    """A call as it was kept: of arguments and results only what anybody may see."""
+
+    function: str
+    arguments: Kept
+    rv: int
+    results: Kept
+    start_ns: int
+    end_ns: int
+    thread: str
+    session: int
+    binding: str
+
+    def told(self) -> Record:
+        """The call in words."""
+        name = spec.name("CKR", self.rv)
+        arguments, results = redaction.tell(self.function, self.arguments, self.results)
+        return Record(
+            function=self.function,
+            section=spec.function(self.function).section,
+            arguments=arguments,
+            rv=self.rv,
+            rv_name=name,
+            allowed=spec.allows(self.function, name),
+            results=results,
+            start_ns=self.start_ns,
+            duration_ns=self.end_ns - self.start_ns,
+            thread=self.thread,
+            session=self.session,
+            binding=self.binding,
+        )
+
+
+Entry = Record | Note
+_Raw = tuple[str, Kept, int, Kept, int, int, str, int, str]  # the fields of a _Call: a tuple is made quicker
+
 active: tuple[Trace, ...] = ()
 _lock = threading.Lock()
 
 
 class Trace:
-    """The calls of a block, in order; shows itself as a table in a notebook and as text elsewhere."""
+    """The calls of a block, in the order in which they began; a table in a notebook, text elsewhere.
 
-    def __init__(self) -> None:
-        self.entries: list[Record | Note] = []
+    The filters (``filter``, ``failing``, ``deviating``, ``slow``) give a trace of those calls alone, and chain.
+    """
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._told: list[Entry] = list(entries)
+        self._kept: list[_Raw | Note] = []  # not yet in words; threads append, list.append is atomic
+        self._since = 0  # a call that began before this trace did is not in it
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The calls and the notes, in the order in which they began."""
+        with _lock:
+            fresh = self._kept[:]
+            del self._kept[: len(fresh)]
+            self._told += [one if isinstance(one, Note) else _Call(*one).told() for one in fresh]
+            self._told.sort(key=_started)  # a call is written down when it ends: threads overtake each other
+            return self._told[:]
 
     @property
     def records(self) -> list[Record]:
@@ -84,15 +152,53 @@ class Trace:
         """The names of the functions called, in order."""
         return [r.function for r in self.records]
 
+    def filter(
+        self,
+        chapter: str | None = None,
+        function: str | None = None,
+        session: Any = None,
+        thread: str | None = None,
+    ) -> Trace:
+        """A trace of the calls that fit everything given.
+
+        ``chapter``: ``5.13`` or a section, ``5.13.2``; ``function``: ``C_Sign`` or ``Sign``; ``session``: a
+        session or the number of its handle; ``thread``: its name.
+        Errors: ``WorkbenchError`` for a function or chapter that the standard does not have.
+        """
+        wanted = None if function is None else _function_name(function)
+        if chapter is not None:
+            _check_chapter(chapter)
+        handle = None if session is None else int(getattr(session, "handle", session))
+        return Trace(
+            r
+            for r in self.records
+            if (chapter is None or f"{r.section}.".startswith(f"{chapter}."))
+            and wanted in (None, r.function)
+            and handle in (None, r.session)
+            and thread in (None, r.thread)
+        )
+
     def failing(self) -> Trace:
         """A trace of the failed calls alone."""
-        part = Trace()
-        part.entries = [r for r in self.records if r.failed]
-        return part
+        return Trace(r for r in self.records if r.failed)
+
+    def deviating(self) -> Trace:
+        """A trace of the calls whose return code the standard does not list for their function."""
+        return Trace(r for r in self.records if r.allowed is False)
+
+    def slow(self, microseconds: float = 1000.0) -> Trace:
+        """A trace of the calls that took at least so long."""
+        return Trace(r for r in self.records if r.duration_ns >= microseconds * 1000)
+
+    def summary(self) -> Summary:
+        """Calls, failures and time, function by function."""
+        from workbench.cryptoki.summary import summarise  # made only when asked for
+
+        return summarise(self.records)
 
     def ladder(self, timings: bool = False) -> Ladder:
         """The sequence of calls between program and token, as a drawing (and as text)."""
-        from workbench.cryptoki.ladder import Ladder  # drawn only when asked for
+        from workbench.cryptoki.ladder import Ladder
 
         return Ladder(tuple(self.entries), timings)
 
@@ -102,70 +208,80 @@ class Trace:
 
     def to_jsonl(self) -> str:
         """JSON Lines: one call a line."""
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.to_dicts())
+        from workbench.cryptoki.writing import to_jsonl
+
+        return to_jsonl(self)
+
+    def to_perfetto(self) -> str:
+        """A timeline in the JSON trace-event format, for ui.perfetto.dev and chrome://tracing.
+
+        One lane for each thread and session; a call's category is its chapter, its arguments are the words.
+        """
+        from workbench.cryptoki.timeline import to_perfetto
+
+        return to_perfetto(self.entries)
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """One row a call: function, section, rv, duration_us, thread, session, arguments, results."""
+        """One row a call: function, section, rv, listed, duration_us, thread, session, arguments, results."""
         import pandas  # heavy; only here
 
-        return pandas.DataFrame(
-            {
-                "function": r.function,
-                "section": r.section,
-                "rv": r.rv_name,
-                "duration_us": r.duration_ns / 1000,
-                "thread": r.thread,
-                "session": r.session,
-                "arguments": _words(r.arguments),
-                "results": _words(r.results),
-            }
-            for r in self.records
-        )
+        from workbench.cryptoki.writing import COLUMNS, rows
+
+        return pandas.DataFrame(rows(self.records), columns=list(COLUMNS))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the trace to a file, in the form that the suffix asks for; the path.
+
+        ``.jsonl`` JSON Lines, ``.json`` timeline, ``.svg`` ladder, ``.csv`` and ``.html`` table, ``.txt`` text.
+        Errors: ``WorkbenchError`` for another suffix.
+        """
+        from workbench.cryptoki.writing import save
+
+        return save(self, Path(path))
 
     def __str__(self) -> str:
-        lines = []
-        for r in self.records:
-            lines.append(f"{r.function} §{r.section}({_words(r.arguments)}) → {r.rv_name}{_after(r.results)}")
-        return "\n".join(lines) or "(no calls)"
+        from workbench.cryptoki.writing import to_text
+
+        return to_text(self.records)
 
     def __repr__(self) -> str:
         return f"<Trace of {len(self)} calls>"
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th{LEFT}>{h}</th>" for h in ("call", "section", "arguments", "answer", "results", "µs")
+        from workbench.cryptoki.writing import to_html
+
+        return to_html(self.records)
+
+
+def _started(entry: Entry) -> int:
+    return entry.start_ns
+
+
+def _function_name(name: str) -> str:
+    full = name if name.startswith("C_") else f"C_{name}"
+    try:
+        return spec.function(full).name
+    except KeyError:
+        raise WorkbenchError(f"the standard has no function {full!r}; give a name such as 'C_Sign'") from None
+
+
+def _check_chapter(chapter: str) -> None:
+    if not any(f"{f.section}.".startswith(f"{chapter}.") for f in spec.functions()):
+        raise WorkbenchError(
+            f"no function stands in chapter {chapter!r}; give one of 5.4 to 5.21, as in '5.13'"
         )
-        rows = "".join(
-            "<tr>"
-            + "".join(f"<td{LEFT}>{escape(text)}</td>" for text in _cells(r))
-            + f"<td>{r.duration_ns / 1000:.1f}</td></tr>"
-            for r in self.records
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-LEFT = ' style="text-align:left"'  # Jupyter sets the cells of a table to the right
-
-
-def _cells(r: Record) -> tuple[str, ...]:
-    answer = f"{r.rv_name} (not listed)" if r.allowed is False else r.rv_name
-    return r.function, r.section, _words(r.arguments), answer, _words(r.results)
-
-
-def _words(pairs: Pairs) -> str:
-    return ", ".join(f"{name}: {words}" for name, words in pairs)
-
-
-def _after(pairs: Pairs) -> str:
-    return f" → {_words(pairs)}" if pairs else ""
 
 
 @contextmanager
 def trace() -> Iterator[Trace]:
-    """Trace every call that this process makes through the workbench while the block runs."""
+    """Trace every call that this process makes through the workbench while the block runs, in any thread.
+
+    A call is in the trace if it begins and ends within the block. Blocks may overlap and be nested.
+    """
     global active
     made = Trace()
     with _lock:
+        made._since = time.monotonic_ns()
         active = (*active, made)
     try:
         yield made
@@ -184,24 +300,13 @@ def record(
     binding: str,
 ) -> None:
     """Write one call into every active trace; ``times``: start and end in ns of the monotonic clock."""
-    entry = spec.function(function)
-    name = spec.name("CKR", rv)
-    made = Record(
-        function=function,
-        section=entry.section,
-        arguments=describe_arguments(function, arguments),
-        rv=rv,
-        rv_name=name,
-        allowed=spec.allows(function, name),
-        results=describe_results(function, results),
-        start_ns=times[0],
-        duration_ns=times[1] - times[0],
-        thread=threading.current_thread().name,
-        session=session,
-        binding=binding,
-    )
+    taken, given = redaction.keep(function, arguments, results)
+    start, end = times
+    thread = threading.current_thread().name
+    made = (function, taken, rv, given, start, end, thread, int(session), binding)
     for observer in active:
-        observer.entries.append(made)
+        if start >= observer._since:
+            observer._kept.append(made)
 
 
 def note(text: str) -> None:
@@ -209,4 +314,4 @@ def note(text: str) -> None:
     if active:
         made = Note(text, time.monotonic_ns(), threading.current_thread().name)
         for observer in active:
-            observer.entries.append(made)
+            observer._kept.append(made)

@@ -13,7 +13,7 @@ from typing import Any
 import PyKCS11
 
 from workbench.cryptoki import tracing
-from workbench.cryptoki.pykcs11 import read_arguments, read_results
+from workbench.cryptoki.pykcs11 import answer_code, read_arguments, read_results
 
 __all__ = ["watch"]
 
@@ -36,12 +36,10 @@ class _Recorder:
             start = time.monotonic_ns()
             answer = call(*passed)
             times = (start, time.monotonic_ns())
-            rv = answer[0] if isinstance(answer, tuple) else answer
-            results: tuple[object, ...] = ()
-            if rv == 0 and not isinstance(answer, tuple):
-                results = read_results(function, passed, arguments)
+            results = read_results(function, passed, arguments, answer)
             session = passed[0].value() if passed and hasattr(passed[0], "value") else 0
-            tracing.record(function, arguments, rv, results, times, session, "PyKCS11 program")
+            code = answer_code(answer)
+            tracing.record(function, arguments, code, results, times, session, "PyKCS11 program")
             return answer
 
         return recorded

@@ -14,6 +14,7 @@ from workbench.keys.public import PublicKey, read_public_key
 
 __all__ = ["KeyPair", "ObjectHandle", "SecretKey"]
 
+ED25519_LENGTH = 64
 # The DER that PKCS#1 v1.5 puts before a digest, for tokens that sign only what is given to them.
 DIGEST_INFO = {
     "SHA-256": bytes.fromhex("3031300d060960864801650304020105000420"),
@@ -77,7 +78,8 @@ class KeyPair:
         if hashed_here:
             note(f"{hash} computed by this program: {len(data)} bytes in")
         C.SignInit(self.session, chosen, self.private_handle)
-        signature = C.Sign(self.session, message)
+        # NSS 3.13x takes room for exactly the 64 bytes of an Ed25519 signature, and names 144 when asked
+        signature = C.Sign(self.session, message, ED25519_LENGTH if self.kind == "Ed25519" else None)
         return rs_to_der(signature) if self.kind == "EC" else signature
 
     def _plan(self, data: bytes, hash: str, padding: str) -> tuple[Mechanism, bytes, bool]:

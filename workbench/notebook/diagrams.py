@@ -67,7 +67,7 @@ class Diagram:
 def _svg(width: int, height: int, title: str, parts: Iterable[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        f'class="wb-diagram" '
+        f'class="wb-diagram" style="max-width:100%;height:auto" '
         f'aria-label="{escape(title)}"><style>{_STYLE}</style><rect width="{width}" height="{height}" fill="#fff"/>'
         f"{_MARKERS}{''.join(parts)}</svg>"
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from workbench.cryptoki import C, SessionHandle, SessionInfo, Template
+from workbench.cryptoki import C, SessionHandle, SessionInfo, Template, operations
 from workbench.keys import KeyPair, SecretKey, generate_key_pair, generate_secret_key
 
 if TYPE_CHECKING:
@@ -51,15 +50,7 @@ class Session:
 
     def find(self, template: Template | None = None) -> list[int]:
         """The handles of all objects with these attributes (5.7.7 to 5.7.9); none given finds all."""
-        return list(self._found(template))
-
-    def _found(self, template: Template | None) -> Iterator[int]:
-        C.FindObjectsInit(self, template)
-        try:
-            while batch := C.FindObjects(self):
-                yield from batch
-        finally:
-            C.FindObjectsFinal(self)
+        return list(operations.finding(self, template))
 
     def random(self, length: int) -> bytes:
         """So many random bytes from the token (5.19.2)."""

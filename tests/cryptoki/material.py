@@ -1,0 +1,66 @@
+"""What the tests of parameters share: keys of known value, and reading the value of a derived one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from hypothesis import HealthCheck, settings
+
+from workbench.cryptoki import C, Mechanism
+from workbench.tokens import Session, Token
+
+few = settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+HASHES = {"SHA-256": hashes.SHA256(), "SHA-384": hashes.SHA384(), "SHA-512": hashes.SHA512()}
+
+
+def needs(token: Token, *names: str) -> None:
+    for name in names:
+        if not token.offers(name):
+            pytest.skip(f"{token.name} does not offer {name}")
+
+
+def secret(session: Session, value: bytes, key_type: str = "CKK_AES", **more: bool) -> int:
+    return C.CreateObject(
+        session,
+        {
+            "CKA_CLASS": "CKO_SECRET_KEY",
+            "CKA_KEY_TYPE": key_type,
+            "CKA_VALUE": value,
+            "CKA_SENSITIVE": False,
+            "CKA_EXTRACTABLE": True,
+            **more,
+        },
+    )
+
+
+def cipher_key(session: Session, value: bytes, key_type: str = "CKK_AES") -> int:
+    return secret(session, value, key_type, CKA_ENCRYPT=True, CKA_DECRYPT=True)
+
+
+def readable(length: int, key_type: str = "CKK_GENERIC_SECRET") -> dict[str, Any]:
+    return {
+        "CKA_CLASS": "CKO_SECRET_KEY",
+        "CKA_KEY_TYPE": key_type,
+        "CKA_VALUE_LEN": length,
+        "CKA_SENSITIVE": False,
+        "CKA_EXTRACTABLE": True,
+    }
+
+
+def value_of(session: Session, handle: int) -> bytes:
+    value = C.GetAttributeValue(session, handle, ["CKA_VALUE"])["CKA_VALUE"]
+    C.DestroyObject(session, handle)
+    assert isinstance(value, bytes)
+    return value
+
+
+def encrypt(session: Session, chosen: Mechanism, key: int, data: bytes) -> bytes:
+    C.EncryptInit(session, chosen, key)
+    made = C.Encrypt(session, data)
+    C.DecryptInit(session, chosen, key)
+    assert C.Decrypt(session, made) == data
+    return made

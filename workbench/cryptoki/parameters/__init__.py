@@ -1,0 +1,1 @@
+"""Mechanism parameters: what they are (``model``) and readable constructors for them, one file a family."""

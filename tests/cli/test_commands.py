@@ -35,9 +35,12 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 @pytest.mark.parametrize(
     "term", ["CKR_PIN_INCORRECT", "C_Sign", "CKM_ECDSA", "CKA_SENSITIVE", "CKR:0xA0", "0xA0"]
 )
-def test_explain_prints_text_and_json(term: str) -> None:
-    assert workbench("explain", term).stdout
+def test_explain_answers_in_json(term: str) -> None:
     assert json.loads(workbench("explain", term, "--json").stdout)["entries"]
+
+
+def test_explain_answers_in_words() -> None:
+    assert "do not retry" in workbench("explain", "CKR_PIN_INCORRECT").stdout
 
 
 def test_an_unknown_term_gets_the_three_nearest_names() -> None:
@@ -109,6 +112,7 @@ def test_a_missing_pin_source_is_one_sentence(tmp_path: Path) -> None:
     assert value not in done.stderr
 
 
+@pytest.mark.notebook
 def test_an_unwritable_run_directory_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     below = str(tmp_path / "file" / "runs")
@@ -126,11 +130,12 @@ def test_a_wrong_option_is_exit_two() -> None:
     assert workbench("nothing").returncode == 2
 
 
+@pytest.mark.notebook
 def test_a_worker_that_dies_costs_its_row_and_the_exit_code_says_so(softhsm: Token, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workbench.cli", "bench", "--token", "softhsm", "--case", "random 32 B"]
-    command += ["--rounds", "30", "--threads", "1", "--out", str(tmp_path)]
+    command += ["--rounds", "12", "--threads", "1", "--out", str(tmp_path)]
     bench = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    rows = wait_for_rows(tmp_path, 8)
+    rows = wait_for_rows(tmp_path, 6)
     for worker in workers_of(bench.pid):
         os.kill(worker, signal.SIGSEGV)
     stdout, stderr = bench.communicate(timeout=120)
@@ -140,7 +145,7 @@ def test_a_worker_that_dies_costs_its_row_and_the_exit_code_says_so(softhsm: Tok
     written = [json.loads(line) for line in (run / "rows.jsonl").read_text().splitlines()]
     assert len(written) > rows
     blocks = [row for row in written if row["kind"] == "block"]
-    assert sum(row["outcome"] == "ok" for row in blocks) >= 29
+    assert sum(row["outcome"] == "ok" for row in blocks) >= 11
     assert any("SIGSEGV" in row["outcome"] + row.get("detail", "") for row in written)
     assert re.search(r"run: .+", stdout)
 

@@ -8,6 +8,7 @@ from workbench.spec.model import (
     Field,
     Function,
     Mechanism,
+    MechanismParameter,
     Param,
     Profile,
     Reference,
@@ -39,6 +40,7 @@ from workbench.spec.tables import (
     session_transitions,
     struct,
     structs,
+    types,
     value,
 )
 
@@ -50,6 +52,7 @@ __all__ = [
     "Field",
     "Function",
     "Mechanism",
+    "MechanismParameter",
     "Param",
     "Profile",
     "Reference",
@@ -79,5 +82,6 @@ __all__ = [
     "session_transitions",
     "struct",
     "structs",
+    "types",
     "value",
 ]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -17,9 +14,9 @@ from workbench.spec.search import KINDS, attribute_references, kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from workbench.spec.model import Advice
+    from workbench.spec.model import Advice, MechanismParameter
 
-__all__ = ["entry", "types", "vendor_entry"]
+__all__ = ["entry", "vendor_entry"]
 
 # A list longer than this is told by what it leaves out, if that is short.
 _LONG = 40
@@ -77,7 +74,7 @@ def _users(name: str) -> tuple[Fact, ...]:
     users = [
         m.name
         for m in tables.mechanisms()
-        if name in (m.parameter_struct, _parameter(m.name).get("message_struct"))
+        if m.parameter and name in (m.parameter.struct, m.parameter.message_struct)
     ]
     takers = [f.name for f in tables.functions() if any(p.ctype in spelled for p in f.params)]
     holders = [t.name for t in tables.structs() if any(f.ctype in spelled for f in t.fields)]
@@ -96,7 +93,7 @@ def _struct(name: str) -> Entry:
 
 
 def _type(name: str) -> Entry:
-    facts = (*Fact.single("is", "stands for", types()[name]), *_users(name))
+    facts = (*Fact.single("is", "stands for", tables.types()[name]), *_users(name))
     return Entry(name, "type", facts=facts)
 
 
@@ -124,36 +121,15 @@ def _return_code(name: str) -> tuple[Fact, ...]:
     )
 
 
-def _load(table: str) -> Any:
-    return json.loads(files("workbench.spec").joinpath("data", f"{table}.json").read_text(encoding="utf-8"))
-
-
-@cache
-def types() -> dict[str, str]:
-    """The type names of the header that are neither structures nor pointers → what they stand for."""
-    rows = [(name, target) for name, target, pointer in _load("structs")["typedefs"] if not pointer]
-    return {
-        name: "structure of the functions' addresses" if name == target else target for name, target in rows
-    }
-
-
-@cache
-def _parameters() -> dict[str, dict[str, Any]]:
-    """Mechanism → its parameter as the table has it: kind, struct, meaning, length in bytes."""
-    return {row["name"]: row.get("parameter", {}) for row in _load("mechanisms")}
-
-
-def _parameter(mechanism: str) -> dict[str, Any]:
-    return _parameters().get(mechanism, {})
-
-
-def _parameter_text(p: dict[str, Any]) -> str | None:
-    if not p or p["kind"] == "none":
-        return p.get("kind")
-    text: str = p.get("struct") or p.get("meaning") or "bytes"
-    text += f", {p['length']} bytes" if "length" in p else ""
-    text += ", optional" if p.get("optional") else ""
-    return text + (f"; {p['message_struct']} for the message functions" if "message_struct" in p else "")
+def _parameter_text(p: MechanismParameter | None) -> str | None:
+    if p is None:
+        return None
+    if p.kind == "none":
+        return p.kind
+    text = p.struct or p.meaning or "bytes"
+    text += "" if p.length is None else f", {p.length} bytes"
+    text += ", optional" if p.optional else ""
+    return text + (f"; {p.message_struct} for the message functions" if p.message_struct else "")
 
 
 def _mechanism(name: str) -> tuple[Fact, ...]:
@@ -162,7 +138,7 @@ def _mechanism(name: str) -> tuple[Fact, ...]:
     # Key types are not a column of the standard: they follow from the names.
     return (
         *Fact.table("functions", "functions", ("use", "functions", "parts"), uses),
-        *Fact.single("parameter", "parameter", _parameter_text(_parameter(name))),
+        *Fact.single("parameter", "parameter", _parameter_text(m.parameter)),
         *Fact.single("key_type", "key type, by the name", m.key_type),
     )
 

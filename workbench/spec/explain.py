@@ -9,7 +9,7 @@ from functools import cache
 
 from workbench.faults import WorkbenchError
 from workbench.spec import tables
-from workbench.spec.entries import entry, types, vendor_entry
+from workbench.spec.entries import entry, vendor_entry
 from workbench.spec.explanation import Entry, Explanation, Fact
 from workbench.spec.search import KINDS, Place, by_section, sections
 
@@ -47,7 +47,12 @@ def explain(term: str) -> Explanation:
 @cache
 def _all_names() -> tuple[str, ...]:
     functions = [f.name for f in tables.functions()]
-    return (*functions, *(c.name for c in tables.constants()), *(s.name for s in tables.structs()), *types())
+    return (
+        *functions,
+        *(c.name for c in tables.constants()),
+        *(s.name for s in tables.structs()),
+        *tables.types(),
+    )
 
 
 def _plain(name: str) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "Field",
     "Function",
     "Mechanism",
+    "MechanismParameter",
     "Param",
     "Profile",
     "Reference",
@@ -83,16 +84,33 @@ class Constant:
 
 
 @attrs.frozen
+class MechanismParameter:
+    """What a mechanism takes as its parameter: ``kind`` is ``none``, ``struct`` or ``bytes``; length in bytes."""
+
+    kind: str
+    struct: str | None = None
+    optional: bool = False
+    length: int | None = None
+    meaning: str | None = None
+    message_struct: str | None = None
+    note: str | None = None
+
+
+@attrs.frozen
 class Mechanism:
     """What the standard says of a CKM: the functions it serves, its parameter, its key type."""
 
     name: str
     functions: tuple[str, ...] = ()
     single_part_only: tuple[str, ...] = ()
-    parameter_kind: str | None = None
-    parameter_struct: str | None = None
+    parameter: MechanismParameter | None = None
     key_type: str | None = None
     references: tuple[Reference, ...] = ()
+
+    @property
+    def parameter_struct(self) -> str | None:
+        """The structure that the mechanism takes as its parameter, if it takes one."""
+        return self.parameter.struct if self.parameter else None
 
 
 @attrs.frozen

@@ -18,6 +18,7 @@ from workbench.spec.model import (
     Field,
     Function,
     Mechanism,
+    MechanismParameter,
     Param,
     Profile,
     Reference,
@@ -50,6 +51,7 @@ __all__ = [
     "session_transitions",
     "struct",
     "structs",
+    "types",
     "value",
 ]
 
@@ -84,13 +86,12 @@ def _constants() -> dict[str, Constant]:
 def _mechanisms() -> dict[str, Mechanism]:
     made = {}
     for row in _load("mechanisms"):
-        parameter = row.get("parameter", {})
+        parameter = row.get("parameter")
         made[row["name"]] = Mechanism(
             name=row["name"],
             functions=tuple(row.get("functions", ())),
             single_part_only=tuple(row.get("single_part_only", ())),
-            parameter_kind=parameter.get("kind"),
-            parameter_struct=parameter.get("struct"),
+            parameter=MechanismParameter(**parameter) if parameter else None,
             key_type=row.get("key_type"),
             references=_references(row),
         )
@@ -250,6 +251,15 @@ def struct(name: str) -> Struct:
 def structs() -> tuple[Struct, ...]:
     """All structures of the standard."""
     return tuple(_structs().values())
+
+
+@cache
+def types() -> dict[str, str]:
+    """The type names of the header that are neither structures nor pointers → what they stand for."""
+    rows = [(name, target) for name, target, pointer in _load("structs")["typedefs"] if not pointer]
+    return {
+        name: "structure of the functions' addresses" if name == target else target for name, target in rows
+    }
 
 
 @cache

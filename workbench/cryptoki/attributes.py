@@ -30,6 +30,8 @@ Template = Mapping[str, AttributeValue] | Mapping[str | int, AttributeValue]
 Row = tuple[int, Any]  # CKA number, and bytes or, for a nested template, its rows
 
 ULONG = 8  # CK_ULONG on every 64-bit Unix; the binding refuses other sizes when it loads
+# With these C_GetAttributeValue keeps some values back and still answers the others.
+KEPT_BACK = (spec.value("CKR_ATTRIBUTE_SENSITIVE"), spec.value("CKR_ATTRIBUTE_TYPE_INVALID"))
 _NUMBER_PREFIX = ("CKO_", "CKK_", "CKC_", "CKM_", "CKP_", "CKH_", "CKD_", "CKT_", "CKV_")
 
 

@@ -6,9 +6,7 @@ from functools import cache
 from typing import Any
 
 from workbench import spec
-from workbench.cryptoki.errors import new_error
-from workbench.cryptoki.module import Module, SessionLike, session_handle
-from workbench.cryptoki.redaction import describe_arguments
+from workbench.cryptoki.module import Module, SessionLike, failure, session_handle
 from workbench.cryptoki.shapes import Kind, shapes
 
 __all__ = ["Room", "filled", "length_of", "on_module", "on_session", "sized"]
@@ -81,7 +79,7 @@ def _filled(
         needed = next((r for r in results if isinstance(r, int)), 0)
         # NSS 3.87 answers so for a PSS salt that is too long, and the length is whatever stood in memory
         if not offered < needed <= offered + LARGEST:
-            raise new_error(function, rv, describe_arguments(function, first), results)
+            raise failure(function, first, rv, results)
         results = handle.module.call(function, (handle, *before, needed, *after), handle.slot, handle)[1]
     return results
 

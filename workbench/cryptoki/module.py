@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, cast
 
 from workbench import spec
 from workbench.cryptoki import tracing
-from workbench.cryptoki.errors import FunctionNotSupported, new_error
+from workbench.cryptoki.errors import CryptokiError, FunctionNotSupported, new_error
 from workbench.cryptoki.library import Library, ffi
 from workbench.cryptoki.native import NativeBinding
 from workbench.cryptoki.policy import REFUSE, Policy
@@ -175,9 +175,14 @@ class Module:
         else:
             rv, results = binding.invoke(function, arguments)
         if rv and rv not in accept:
-            remarks = tuple(str(one) for one in advice_on_call(function, spec.name("CKR", rv), arguments))
-            raise new_error(function, rv, describe_arguments(function, arguments), results, remarks)
+            raise failure(function, arguments, rv, results)
         return rv, results
+
+
+def failure(function: str, arguments: Sequence[Any], rv: int, results: tuple[Any, ...]) -> CryptokiError:
+    """The error of a call that was answered so, with its arguments in words and advice on its templates."""
+    remarks = tuple(str(one) for one in advice_on_call(function, spec.name("CKR", rv), arguments))
+    return new_error(function, rv, describe_arguments(function, arguments), results, remarks)
 
 
 def session_handle(session: SessionLike) -> SessionHandle:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from workbench import spec
+from workbench.cryptoki.attributes import KEPT_BACK
 from workbench.cryptoki.library import Library
 from workbench.cryptoki.marshal import Frame, encoder
 from workbench.cryptoki.shapes import shapes
@@ -17,10 +18,7 @@ from workbench.cryptoki.shapes import shapes
 __all__ = ["NativeBinding"]
 
 # Codes with which the results say something; after any other, nothing may be read.
-READABLE = {
-    spec.value(name)
-    for name in ("CKR_OK", "CKR_BUFFER_TOO_SMALL", "CKR_ATTRIBUTE_SENSITIVE", "CKR_ATTRIBUTE_TYPE_INVALID")
-}
+READABLE = {spec.value("CKR_OK"), spec.value("CKR_BUFFER_TOO_SMALL"), *KEPT_BACK}
 Outcome = tuple[int, tuple[object, ...]]
 
 

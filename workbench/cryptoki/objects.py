@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workbench import spec
 from workbench.cryptoki.attributes import (
+    KEPT_BACK,
     AttributeValue,
     Template,
     attribute_name,
@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 ATTRIBUTE_BYTES = 24  # sizeof(CK_ATTRIBUTE): a type, a pointer, a length
-KEPT_BACK = (spec.value("CKR_ATTRIBUTE_SENSITIVE"), spec.value("CKR_ATTRIBUTE_TYPE_INVALID"))
 
 
 def C_CreateObject(hSession: SessionLike, pTemplate: Template) -> int:

@@ -12,8 +12,9 @@ from typing import Any
 import PyKCS11
 
 from workbench import spec
+from workbench.cryptoki.attributes import KEPT_BACK
 from workbench.cryptoki.shapes import Kind, Shape, shapes
-from workbench.cryptoki.swig import KEPT_BACK, make, read
+from workbench.cryptoki.swig import make, read
 from workbench.faults import WorkbenchError
 
 __all__ = ["PyKCS11Binding", "answer_code", "read_arguments", "read_results"]

@@ -11,6 +11,7 @@ from typing import Any
 from PyKCS11 import LowLevel
 
 from workbench import spec
+from workbench.cryptoki.attributes import KEPT_BACK
 from workbench.cryptoki.library import ffi
 from workbench.cryptoki.mechanisms import Mechanism, Parameter
 from workbench.cryptoki.memory import UNAVAILABLE, new_parameter
@@ -21,7 +22,6 @@ from workbench.faults import WorkbenchError
 __all__ = ["make", "read"]
 
 Rows = Sequence[tuple[int, Any]]
-KEPT_BACK = {spec.value("CKR_ATTRIBUTE_SENSITIVE"), spec.value("CKR_ATTRIBUTE_TYPE_INVALID")}
 _HANDLES = {
     "CK_SESSION_HANDLE": LowLevel.CK_SESSION_HANDLE,
     "CK_OBJECT_HANDLE": LowLevel.CK_OBJECT_HANDLE,

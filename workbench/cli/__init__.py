@@ -1,0 +1,33 @@
+"""The command line: argument parsing and printing. What it prints is computed in the rooms below."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Each of these puts its commands on the application.
+from workbench.cli import demonstration, holdings, learning, lessons, measuring, reporting  # noqa: F401
+from workbench.cli.base import app
+from workbench.cryptoki import CryptokiError
+from workbench.faults import WorkbenchError
+from workbench.workers import WorkerError
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line. Exit 0: done; 1: it ran, and something in it failed; 2: the input was wrong."""
+    try:
+        app()
+    except WorkbenchError as error:
+        print(f"workbench: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except (CryptokiError, WorkerError) as error:  # the token or its module, not the input
+        print(f"workbench: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("workbench: interrupted; what was finished is kept", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader that left, `| head` for one
+        raise SystemExit(1) from None

@@ -4,7 +4,7 @@ from workbench.tokens.home import home
 from workbench.tokens.leaks import leaks
 from workbench.tokens.providers import PROVIDERS, Provider, Sandbox, provider
 from workbench.tokens.session import Session
-from workbench.tokens.token import Token, available, known, why_not
+from workbench.tokens.token import Token, available, interpreter, known, why_not
 from workbench.tokens.token import open_token as open
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Token",
     "available",
     "home",
+    "interpreter",
     "known",
     "leaks",
     "open",

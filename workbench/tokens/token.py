@@ -16,7 +16,7 @@ from workbench.tokens.home import locked
 from workbench.tokens.providers import PROVIDERS, TOMBSTONE, Sandbox, provider
 from workbench.tokens.session import Session
 
-__all__ = ["Token", "available", "known", "open_token", "why_not"]
+__all__ = ["Token", "available", "interpreter", "known", "open_token", "why_not"]
 
 LEFT = ' style="text-align:left"'  # Jupyter sets the cells of a table to the right
 _PUBLIC_STATES = {spec.value("CKS_RO_PUBLIC_SESSION"), spec.value("CKS_RW_PUBLIC_SESSION")}
@@ -176,6 +176,18 @@ def available() -> tuple[str, ...]:
     return tuple(name for name in PROVIDERS if why_not(name) is None)
 
 
+def interpreter(name: str) -> tuple[str, ...]:
+    """The command of the Python that the token's module loads into; empty when this one will do.
+
+    A sandbox that needs a command of its own is brought up for it.
+    """
+    chosen = provider(name)
+    if not chosen.needs_interpreter:
+        return ()
+    chosen.up()
+    return chosen.interpreter()
+
+
 def open_token(name: str = "sandbox", binding: BindingChoice = "auto", initialize: bool = True) -> Token:
     """Open a token by name, bringing its sandbox up first if need be.
 
@@ -185,6 +197,12 @@ def open_token(name: str = "sandbox", binding: BindingChoice = "auto", initializ
     """
     chosen = provider(name)
     sandbox = chosen.up()
+    if not chosen.inside():
+        raise WorkbenchError(
+            f"{chosen.title} does not load into this Python; in JupyterLab choose its kernel, and let "
+            "workbench run, bench and inspect start the right one by themselves"
+        )
+    chosen.enter()
     with _modules_lock, locked(sandbox.directory.with_suffix(".lock")):
         key = (str(sandbox.module), binding)
         module = _modules.get(key)

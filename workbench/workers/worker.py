@@ -44,7 +44,8 @@ Ts = TypeVarTuple("Ts")
 class Worker:
     """A process that has one token open and calls functions on it.
 
-    ``interpreter``: the Python to run it under (default: this one). ``stderr``: the file that receives
+    ``interpreter``: a Python of its own installation to run it under (default: this one, in the form that
+    the token's provider needs). ``stderr``: the file that receives
     what the process prints, a native crash included (default: a temporary one, gone after ``close``).
     Errors of the constructor: those of ``tokens.open``, ``WorkerDied``, ``WorkerTimeout``.
     """
@@ -59,9 +60,11 @@ class Worker:
         self.token = token
         self._temporary = tempfile.TemporaryDirectory(prefix="workbench-worker-") if stderr is None else None
         self.stderr = stderr or Path(self._temporary.name if self._temporary else "") / "stderr.txt"
-        self._process, self._connection = _spawn(interpreter or sys.executable, self.stderr)
+        own = interpreter in (None, sys.executable)
+        command = _interpreter_of(token) if own else (str(interpreter),)
+        self._process, self._connection = _spawn(command, own, self.stderr)
         self._ended = weakref.finalize(self, _end, self._process, self._connection)
-        import_path = tuple(sys.path) if interpreter in (None, sys.executable) else None
+        import_path = tuple(sys.path) if own else None
         answer = self._exchange(Start(token, import_path), start_timeout)
         if not isinstance(answer, Ready):
             self.close()
@@ -150,10 +153,18 @@ class Worker:
         return WorkerDied(self.token, returncode, tail)
 
 
-def _spawn(interpreter: str, stderr: Path) -> tuple[subprocess.Popen[bytes], Connection[Any, Any]]:
+def _interpreter_of(token: str) -> tuple[str, ...]:
+    from workbench import tokens
+
+    return tokens.interpreter(token) or (sys.executable,)
+
+
+def _spawn(
+    command: tuple[str, ...], own: bool, stderr: Path
+) -> tuple[subprocess.Popen[bytes], Connection[Any, Any]]:
     ours, theirs = socket.socketpair()
     environment = dict(os.environ)
-    if interpreter == sys.executable:  # another interpreter has a workbench of its own
+    if own:  # another installation has a workbench of its own
         package_home = str(Path(__file__).parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(
             [package_home, *filter(None, [environment.get("PYTHONPATH")])]
@@ -163,7 +174,7 @@ def _spawn(interpreter: str, stderr: Path) -> tuple[subprocess.Popen[bytes], Con
     with theirs, stderr.open("ab") as log:
         try:
             process = subprocess.Popen(
-                [interpreter, "-m", "workbench.workers", str(theirs.fileno()), bound],
+                [*command, "-m", "workbench.workers", str(theirs.fileno()), bound],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -172,7 +183,7 @@ def _spawn(interpreter: str, stderr: Path) -> tuple[subprocess.Popen[bytes], Con
             )
         except OSError as error:
             ours.close()
-            raise WorkbenchError(f"cannot start a worker with {interpreter}: {error.strerror}") from None
+            raise WorkbenchError(f"cannot start a worker with {command[0]}: {error.strerror}") from None
     return process, Connection(ours.detach())
 
 

@@ -20,6 +20,7 @@ class NSS(Provider):
 
     name = "nss"
     title = "NSS softoken"
+    profile = "nss"
     packages = ("libnss3", "libnspr4", "libsqlite3-0")
     places = (
         "usr/lib/x86_64-linux-gnu/libsoftokn3.so",
@@ -39,11 +40,11 @@ class NSS(Provider):
         """NSS takes its configuration as the argument of C_Initialize."""
         return (
             f"configdir='sql:{self.directory}' certPrefix='' keyPrefix='' secmod='secmod.db' "
-            f"flags=optimizeSpace dbTokenDescription='workbench-{self.name}' "
+            f"flags=optimizeSpace dbTokenDescription='{self.label}' "
             "cryptoTokenDescription='workbench-nss-generic'"
         )
 
-    def environment(self) -> None:
+    def enter(self) -> None:
         """Nothing in the environment; the libraries beside an unpacked module are loaded by path."""
         module = self.find()
         if module is None or str(module).startswith(("/usr/", sys.prefix)):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Mapping
 
-from workbench.cryptoki import C, Module, allow_all
 from workbench.tokens.home import private_directory
-from workbench.tokens.providers.base import Provider, Sandbox, write_private
+from workbench.tokens.providers.base import Provider, write_private
 
 __all__ = ["SoftHSM"]
 
@@ -17,6 +16,7 @@ class SoftHSM(Provider):
 
     name = "softhsm"
     title = "SoftHSM2"
+    profile = "softhsm"
     packages = ("softhsm2", "libsofthsm2", "softhsm2-common")
     places = (
         "usr/lib/softhsm/libsofthsm2.so",
@@ -28,8 +28,8 @@ class SoftHSM(Provider):
         "opt/homebrew/lib/softhsm/libsofthsm2.so",
     )
 
-    def environment(self) -> None:
-        """Write softhsm2.conf and point SOFTHSM2_CONF at it: the machine's own SoftHSM tokens stay out of sight."""
+    def environment(self) -> Mapping[str, str]:
+        """SOFTHSM2_CONF names a configuration of our own: the machine's other SoftHSM tokens stay out of sight."""
         configuration = self.directory / "softhsm2.conf"
         text = (
             f"directories.tokendir = {private_directory(self.directory / 'tokens')}\n"
@@ -37,22 +37,8 @@ class SoftHSM(Provider):
         )
         if not configuration.is_file() or configuration.read_text(encoding="utf-8") != text:
             write_private(configuration, text)
-        os.environ["SOFTHSM2_CONF"] = str(configuration)
+        return {"SOFTHSM2_CONF": str(configuration)}
 
     def clear(self) -> None:
         """Remove the token directory."""
         shutil.rmtree(self.directory / "tokens", ignore_errors=True)
-
-    def initialise(self, module: Module, sandbox: Sandbox) -> str:
-        """C_InitToken on the free slot, then the user's PIN. The slot number changes: it is found by label again."""
-        free = C.GetSlotList(module)[-1]
-        module.vouch(free, allow_all("sandbox"))
-        C.InitToken(module, free, sandbox.so_pin, sandbox.label)
-        slot = next(s for s in C.GetSlotList(module) if C.GetTokenInfo(module, s).label == sandbox.label)
-        module.vouch(slot, allow_all("sandbox"))
-        session = C.OpenSession(module, slot)
-        C.Login(session, "CKU_SO", sandbox.so_pin)
-        C.InitPIN(session, sandbox.pin)
-        C.Logout(session)
-        C.CloseSession(session)
-        return C.GetTokenInfo(module, slot).serialNumber

@@ -165,13 +165,16 @@ class Module:
         ``arguments``: as ``NativeBinding.invoke``. Returns ``(rv, results)``. Errors: ``PolicyRefusal``
         before the module is reached, ``CryptokiError`` for any code but CKR_OK and ``accept``.
         """
-        self._policies.get(slot, REFUSE).check(function, arguments)
+        policy = self._policies.get(slot, REFUSE)
+        policy.check(function, arguments)
         binding = self._routes.get(function) or self.route(function)
-        if tracing.active:
+        if tracing.active or policy.attentive:
             start = time.monotonic_ns()
             rv, results = binding.invoke(function, arguments)
             times = (start, time.monotonic_ns())
-            tracing.record(function, arguments, rv, results, times, session, binding.name)
+            if tracing.active:
+                tracing.record(function, arguments, rv, results, times, session, binding.name)
+            policy.answered(function, arguments, rv, results, (times[1] - start) / 1e9)
         else:
             rv, results = binding.invoke(function, arguments)
         if rv and rv not in accept:

@@ -2,23 +2,46 @@
 
 from workbench.tokens.home import home
 from workbench.tokens.leaks import leaks
+from workbench.tokens.ledger import current_run, join_run
+from workbench.tokens.named_keys import NamedKey
+from workbench.tokens.origin import origin
 from workbench.tokens.providers import PROVIDERS, Provider, Sandbox, provider
 from workbench.tokens.session import Session
-from workbench.tokens.token import Token, available, interpreter, known, why_not
+from workbench.tokens.spending import Cost, describe_cost
+from workbench.tokens.sweeping import Swept, sweep
+from workbench.tokens.token import (
+    Token,
+    asked_pin,
+    available,
+    interpreter,
+    known,
+    remember_pin,
+    why_not,
+)
 from workbench.tokens.token import open_token as open
 
 __all__ = [
     "PROVIDERS",
+    "Cost",
+    "NamedKey",
     "Provider",
     "Sandbox",
     "Session",
+    "Swept",
     "Token",
+    "asked_pin",
     "available",
+    "current_run",
+    "describe_cost",
     "home",
     "interpreter",
+    "join_run",
     "known",
     "leaks",
     "open",
+    "origin",
     "provider",
+    "remember_pin",
+    "sweep",
     "why_not",
 ]

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 from workbench.cryptoki import C, SessionHandle, SessionInfo, Template, operations
 from workbench.keys import KeyPair, SecretKey, generate_key_pair, generate_secret_key
+from workbench.tokens.spending import Cost
 
 if TYPE_CHECKING:
     from workbench.tokens.token import Token
 
-__all__ = ["Session"]
+__all__ = ["SESSION", "SESSION_WITH_LOGIN", "Session"]
+
+# What a session of ours asks of its token, from its opening to its end.
+SESSION: Cost = {"C_OpenSession": 1, "C_CloseSession": 1}
+SESSION_WITH_LOGIN: Cost = {**SESSION, "C_GetSessionInfo": 1, "C_Login": 1}
 
 
 class Session:
@@ -40,13 +45,19 @@ class Session:
 
         A session object unless ``token``.
         """
-        return generate_key_pair(self, kind, bits=bits or 2048, curve=curve, label=label, token=token)
+        return generate_key_pair(
+            self, kind, bits=bits or 2048, curve=curve, label=self._label(label, token), token=token
+        )
 
     def generate_secret(
         self, kind: str = "AES", *, bits: int = 256, label: str = "", token: bool = False
     ) -> SecretKey:
         """Generate a secret key of ``bits``: ``AES``. A session object unless ``token``."""
-        return generate_secret_key(self, kind, bits=bits, label=label, token=token)
+        return generate_secret_key(self, kind, bits=bits, label=self._label(label, token), token=token)
+
+    def _label(self, label: str, stored: bool) -> str:
+        """On a token that is not ours, what stays there says which run made it."""
+        return self.token.run_label(label) if stored and self.token.policy.name != "sandbox" else label
 
     def find(self, template: Template | None = None) -> list[int]:
         """The handles of all objects with these attributes (5.7.7 to 5.7.9); none given finds all."""

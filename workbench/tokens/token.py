@@ -9,14 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from workbench import spec
-from workbench.cryptoki import C, Module, Policy, Secret, TokenInfo, allow_all, errors
+from workbench.cryptoki import C, Module, Secret, TokenInfo, allow_all, errors
 from workbench.cryptoki.module import BindingChoice
 from workbench.faults import WorkbenchError
+from workbench.tokens import ledger, tombstones
+from workbench.tokens.guard import Guard
+from workbench.tokens.guarding import guard
 from workbench.tokens.home import locked
-from workbench.tokens.providers import PROVIDERS, TOMBSTONE, Sandbox, provider
+from workbench.tokens.named_keys import NamedKey, find_key
+from workbench.tokens.origin import DeclaredOrigin, Origin, known, origin
+from workbench.tokens.pins import ASKED_ONCE, remember
+from workbench.tokens.providers import PROVIDERS, provider
 from workbench.tokens.session import Session
+from workbench.tokens.spending import Cost, describe_cost
+from workbench.tokens.uri import Uri
 
-__all__ = ["Token", "available", "interpreter", "known", "open_token", "why_not"]
+__all__ = ["Token", "asked_pin", "available", "interpreter", "known", "open_token", "remember_pin", "why_not"]
 
 LEFT = ' style="text-align:left"'  # Jupyter sets the cells of a table to the right
 _PUBLIC_STATES = {spec.value("CKS_RO_PUBLIC_SESSION"), spec.value("CKS_RW_PUBLIC_SESSION")}
@@ -25,30 +33,35 @@ _modules_lock = threading.Lock()
 
 
 class Token:
-    """A token that the workbench made, with its loaded module and the policy that lets it be used up."""
+    """A token with its loaded module, under the policy that its origin gives it: sandbox, guest or production."""
 
-    def __init__(self, name: str, sandbox: Sandbox, module: Module, policy: Policy) -> None:
+    def __init__(self, name: str, origin: Origin, module: Module) -> None:
         self.name = name
         self.module = module
-        self.policy = policy
-        self._sandbox = sandbox
+        self.origin = origin
+        self.policy = allow_all("sandbox") if origin.standing == "sandbox" else guard(self)
         self._slot: int | None = None
         self._login_lock = threading.Lock()
 
     @property
     def label(self) -> str:
         """The token's label."""
-        return self._sandbox.label
+        return self.info.label if self.origin.label is None else self.origin.label
 
     @property
-    def pin(self) -> Secret:
-        """The user's PIN, for C_Login; it does not show itself."""
-        return self._sandbox.pin
+    def pin(self) -> Secret | None:
+        """The user's PIN, for C_Login; it does not show itself. None: it is entered on the device."""
+        return self.origin.pin()
 
     @property
     def so_pin(self) -> Secret:
-        """The security officer's PIN, for C_Login; it does not show itself."""
-        return self._sandbox.so_pin
+        """The security officer's PIN of a sandbox, for C_Login; it does not show itself."""
+        return self.origin.so_pin()
+
+    @property
+    def identity(self) -> str:
+        """Which token this is, for the tombstones and the ledger: 64 hexadecimal digits that tell nothing else."""
+        return tombstones.identity(self.info)
 
     @property
     def slot(self) -> int:
@@ -60,16 +73,24 @@ class Token:
 
         Errors: ``WorkbenchError`` when it is in none of them.
         """
+        fitting = []
         for slot in C.GetSlotList(self.module):
-            info = C.GetTokenInfo(self.module, slot)
-            if (info.label, info.serialNumber) == (self._sandbox.label, self._sandbox.serial):
-                self.module.vouch(slot, self.policy)
-                self._slot = slot
-                return slot
-        raise WorkbenchError(
-            f"token {self.name!r} (label {self._sandbox.label!r}) is in no slot of {self.module.path}; "
-            f"make it anew with: workbench token up {self._sandbox.name} --fresh"
-        )
+            info = _info(self.module, slot)
+            if info is not None and self.origin.fits(self.module, slot, info):
+                fitting.append(slot)
+        if not fitting:
+            raise WorkbenchError(
+                f"token {self.name!r} ({self.origin.identity}) is in no slot of {self.module.path}; "
+                f"{self.origin.remedy}"
+            )
+        if len(fitting) > 1:
+            uris = ", ".join(_uri_of(C.GetTokenInfo(self.module, slot)) for slot in fitting)
+            raise WorkbenchError(
+                f"{self.name} has several tokens: {uris}; declare the one you mean in workbench.toml"
+            )
+        self._slot = fitting[0]
+        self.module.vouch(self._slot, self.policy)
+        return self._slot
 
     @property
     def info(self) -> TokenInfo:
@@ -85,9 +106,13 @@ class Token:
         """Whether the token's list has all of these mechanisms."""
         return all(spec.value(name) in self.module.mechanisms(self.slot) for name in mechanisms)
 
-    def session(self, rw: bool = True, login: bool = True) -> Session:
-        """Open a session (5.6.1), and log the user in (5.6.8) unless some session of this process did already."""
-        session = Session(self, C.OpenSession(self.module, self.slot, "CKF_RW_SESSION" if rw else 0))
+    def session(self, rw: bool | None = None, login: bool = True) -> Session:
+        """Open a session (5.6.1), and log the user in (5.6.8) unless some session of this process did already.
+
+        ``rw``: read/write; by default so, but on a token in production, which is read.
+        """
+        writes = self.policy.read_write if rw is None else rw
+        session = Session(self, C.OpenSession(self.module, self.slot, "CKF_RW_SESSION" if writes else 0))
         if login:
             try:
                 self._login(session)
@@ -98,20 +123,40 @@ class Token:
 
     def _login(self, session: Session) -> None:
         # Logins of several processes at once can fail on SoftHSM, which rewrites the token's file: one by one.
-        with self._login_lock, locked(self._sandbox.directory.with_suffix(".lock")):
+        with self._login_lock, locked(self.origin.lock):
             if C.GetSessionInfo(session).state not in _PUBLIC_STATES:
                 return
-            tombstone = self._sandbox.directory / TOMBSTONE
-            if tombstone.exists():
+            pin = self.pin
+            if tombstones.refused(self.identity, pin):
                 raise WorkbenchError(
-                    f"the token {self.name!r} refused this PIN before, and a PIN is never tried twice; "
-                    f"make the token anew with: workbench token up {self._sandbox.name} --fresh"
+                    f"token {self.name!r} refused this PIN before, and a PIN is never tried twice; "
+                    f"{_way_out(self.origin)}"
                 )
             try:
-                C.Login(session, "CKU_USER", self.pin)
+                self.origin.login(session, pin)
             except errors.error_class("CKR_PIN_INCORRECT"):
-                tombstone.touch()
+                tombstones.bury(self.identity, pin)
                 raise
+
+    def key(self, session: Session, name: str) -> NamedKey:
+        """The key that workbench.toml names so, to be used for what it allows and nothing else.
+
+        Errors: ``WorkbenchError`` where no key or several are found, or the configuration has none of the name.
+        """
+        return find_key(self, session, name)
+
+    def announce(self, cost: Cost) -> str:
+        """Say what is about to be asked of the token: how often each function. The announcement, for the user.
+
+        A token in production is asked nothing else. Errors: ``PolicyRefusal`` when it is beyond the budget.
+        """
+        if isinstance(self.policy, Guard):
+            self.policy.announce(cost)
+        return f"token {self.name!r} ({self.policy.name}) will be asked for {describe_cost(cost)}"
+
+    def run_label(self, name: str = "") -> str:
+        """The label of an object that this run makes: it says whose it is, so that ``workbench sweep`` finds it."""
+        return str(ledger.RunLabel(ledger.host(), ledger.current_run(), name))
 
     def close(self) -> None:
         """Close every session of this process with the token (5.6.3). The module stays initialised."""
@@ -161,56 +206,86 @@ class Token:
         return f"<table>{rows}</table>"
 
 
-def known() -> tuple[str, ...]:
-    """The names that ``open_token`` takes, without the alias ``sandbox``."""
-    return tuple(PROVIDERS)
+def _info(module: Module, slot: int) -> TokenInfo | None:
+    try:
+        return C.GetTokenInfo(module, slot)
+    except errors.CryptokiError:
+        return None  # an empty slot, or a token that a neighbour's driver cannot read: not the one sought
+
+
+def _uri_of(info: TokenInfo) -> str:
+    return str(Uri(token=info.label, serial=info.serialNumber))
+
+
+def _way_out(origin: Origin) -> str:
+    if isinstance(origin, DeclaredOrigin):
+        return "correct the PIN at its source"
+    return f"make the token anew with: workbench token up {origin.name} --fresh"
 
 
 def why_not(name: str) -> str | None:
     """Why the token cannot be used here, in one line; None when it can."""
-    return provider(name).why_not()
+    if name == "sandbox" or name in PROVIDERS:
+        return provider(name).why_not()
+    try:
+        origin(name)
+    except WorkbenchError as error:
+        return str(error)
+    return None
 
 
 def available() -> tuple[str, ...]:
-    """The names of the tokens that are up or can be brought up here."""
+    """The sandbox tokens that are up or can be brought up here."""
     return tuple(name for name in PROVIDERS if why_not(name) is None)
+
+
+def asked_pin(name: str) -> Secret | None:
+    """The PIN of a token whose source is a person, a keyring or a program, asked now; None for every other source.
+
+    Errors: ``WorkbenchError`` as ``PinSource.read``.
+    """
+    source = origin(name).pin_source
+    return source.read(name) if source is not None and source.kind in ASKED_ONCE else None
+
+
+def remember_pin(name: str, pin: bytes) -> None:
+    """Take the PIN that the parent process asked for, so that this one need not ask."""
+    source = origin(name).pin_source
+    if source is not None:
+        remember(name, source, Secret(pin))
 
 
 def interpreter(name: str) -> tuple[str, ...]:
     """The command of the Python that the token's module loads into; empty when this one will do.
 
-    A sandbox that needs a command of its own is brought up for it.
+    A sandbox is brought up for it.
     """
-    chosen = provider(name)
-    if not chosen.needs_interpreter:
-        return ()
-    chosen.up()
-    return chosen.interpreter()
+    return origin(name).interpreter()
 
 
 def open_token(name: str = "sandbox", binding: BindingChoice = "auto", initialize: bool = True) -> Token:
-    """Open a token by name, bringing its sandbox up first if need be.
+    """Open a token: a sandbox (brought up first if need be), a token of workbench.toml, a ``pkcs11:`` URI,
+    ``p11-kit:MODULE``, or the path of a module with one token in it.
 
     ``binding``: ``pykcs11`` or ``native`` forces one of the two. ``initialize`` False loads the library
     without C_Initialize, for those who want to make that call themselves.
     Errors: ``WorkbenchError`` for an unknown name or a token that cannot be brought up.
     """
-    chosen = provider(name)
-    sandbox = chosen.up()
-    if not chosen.inside():
-        raise WorkbenchError(
-            f"{chosen.title} does not load into this Python; in JupyterLab choose its kernel, and let "
-            "workbench run, bench and inspect start the right one by themselves"
-        )
-    chosen.enter()
-    with _modules_lock, locked(sandbox.directory.with_suffix(".lock")):
-        key = (str(sandbox.module), binding)
+    found = origin(name)
+    found.enter()
+    with _modules_lock, locked(found.lock):
+        key = (str(found.module), binding)
         module = _modules.get(key)
         if module is None:
-            module = _modules[key] = Module(sandbox.module, binding, sandbox.init_string)
+            module = _modules[key] = Module(found.module, binding, found.init_string)
+        elif module.init_string != found.init_string:
+            raise WorkbenchError(
+                f"{found.module} is loaded in this process already, with another parameter string: "
+                f"use token {name!r} in a process of its own"
+            )
         if initialize:
             module.initialize(again=True)
-        token = Token(name, sandbox, module, allow_all("sandbox"))
+        token = Token(name, found, module)
         if initialize:
             token.find_slot()
     return token

@@ -42,6 +42,9 @@ def _serve(connection: Connection[Any, Any]) -> int:
     try:
         from workbench import tokens
 
+        tokens.join_run(start.run)
+        if start.pin is not None:
+            tokens.remember_pin(start.token, start.pin)
         token = tokens.open(start.token)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
         connection.send(_failed(error))

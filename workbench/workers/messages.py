@@ -1,6 +1,6 @@
 """What parent and worker say to each other, and what can go wrong between them.
 
-A token crosses as its name alone: the worker finds module and PIN by itself.
+A token crosses as its name: the worker finds the module by itself, and the PIN unless a person gave it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,16 @@ __all__ = [
 
 @attrs.frozen
 class Start:
-    """First word of the parent: which token to open, and where functions are imported from."""
+    """First word of the parent: which token to open, and where functions are imported from.
+
+    ``run``: the parent's run, whose label the worker's objects carry. ``pin``: what a person or a program was
+    asked for, once, in the parent; PINs from files and the environment the worker reads by itself.
+    """
 
     token: str
     import_path: tuple[str, ...] | None  # None: another interpreter, which has its own
+    run: str
+    pin: bytes | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen

@@ -47,6 +47,7 @@ class Worker:
     ``interpreter``: a Python of its own installation to run it under (default: this one, in the form that
     the token's provider needs). ``stderr``: the file that receives
     what the process prints, a native crash included (default: a temporary one, gone after ``close``).
+    ``login``: whether the worker will log in; a PIN that a person is asked for is asked for here, once.
     Errors of the constructor: those of ``tokens.open``, ``WorkerDied``, ``WorkerTimeout``.
     """
 
@@ -56,16 +57,21 @@ class Worker:
         interpreter: str | None = None,
         stderr: Path | None = None,
         start_timeout: float = START_SECONDS,
+        login: bool = True,
     ) -> None:
+        from workbench import tokens
+
         self.token = token
+        pin = tokens.asked_pin(token) if login else None
         self._temporary = tempfile.TemporaryDirectory(prefix="workbench-worker-") if stderr is None else None
         self.stderr = stderr or Path(self._temporary.name if self._temporary else "") / "stderr.txt"
         own = interpreter in (None, sys.executable)
-        command = _interpreter_of(token) if own else (str(interpreter),)
+        command = (tokens.interpreter(token) or (sys.executable,)) if own else (str(interpreter),)
         self._process, self._connection = _spawn(command, own, self.stderr)
         self._ended = weakref.finalize(self, _end, self._process, self._connection)
         import_path = tuple(sys.path) if own else None
-        answer = self._exchange(Start(token, import_path), start_timeout)
+        start = Start(token, import_path, tokens.current_run(), pin.reveal() if pin else None)
+        answer = self._exchange(start, start_timeout)
         if not isinstance(answer, Ready):
             self.close()
             raise _failure(answer)
@@ -151,12 +157,6 @@ class Worker:
         if expired_after is not None:
             return WorkerTimeout(self.token, expired_after)
         return WorkerDied(self.token, returncode, tail)
-
-
-def _interpreter_of(token: str) -> tuple[str, ...]:
-    from workbench import tokens
-
-    return tokens.interpreter(token) or (sys.executable,)
 
 
 def _spawn(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from workbench.faults import WorkbenchError
-from workbench.tokens.providers.base import TOMBSTONE, Provider, Sandbox
+from workbench.tokens.providers.base import Provider, Sandbox
 from workbench.tokens.providers.nss import NSS
 from workbench.tokens.providers.softhsm import SoftHSM
 
-__all__ = ["DEFAULT", "PROVIDERS", "TOMBSTONE", "Provider", "Sandbox", "provider"]
+__all__ = ["DEFAULT", "PROVIDERS", "Provider", "Sandbox", "provider"]
 
 PROVIDERS: dict[str, Provider] = {made.name: made for made in (SoftHSM(), NSS())}
 DEFAULT = "softhsm"

@@ -18,11 +18,10 @@ from workbench.faults import WorkbenchError
 from workbench.tokens.home import home, locked, private_directory
 from workbench.tokens.providers.packages import can_bring, ensure, install_command, unpacked_root
 
-__all__ = ["TOMBSTONE", "Provider", "Sandbox", "make", "write_private"]
+__all__ = ["Provider", "Sandbox", "make", "write_private"]
 
 SCHEMA = 1
 MAKE_SECONDS = 120.0  # a TPM takes its time to make its first keys
-TOMBSTONE = "pin-refused"  # stands here once the token has refused the PIN: nobody tries it again
 
 
 @attrs.frozen
@@ -152,6 +151,13 @@ class Provider(ABC):
         """Whether this process is one that the module loads into."""
         return True
 
+    def elsewhere(self) -> str:
+        """What to tell somebody who opens the token in a process that its module does not load into."""
+        return (
+            f"{self.title} does not load into this Python; in JupyterLab choose its kernel, and let "
+            "workbench run, bench and inspect start the right one by themselves"
+        )
+
     def environment(self) -> Mapping[str, str]:
         """The variables that the module reads, for a process that will load it. Files they name are written."""
         return {}
@@ -212,7 +218,6 @@ class Provider(ABC):
         self.stop()
         (self.directory / "sandbox.json").unlink(missing_ok=True)
         self.clear()
-        (self.directory / TOMBSTONE).unlink(missing_ok=True)
         for file in ("user.pin", "so.pin"):
             write_private(self.directory / file, self.new_pin(file))
         self.start()

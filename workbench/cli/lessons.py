@@ -37,7 +37,7 @@ def run_lessons(paths: Sequence[Path], names: Sequence[str], directory: Path) ->
     from workbench import tokens
 
     for name in names:
-        tokens.provider(name)  # a wrong name is said at once, not after the first token's run
+        tokens.origin(name)  # a wrong name is said at once, not after the first token's run
     with progress_bar() as progress:
         task = progress.add_task("starting", total=None)
 

@@ -62,6 +62,7 @@ def measure_tokens(
             seconds=seconds,
             out=directory,
             on_progress=show,
+            on_announcement=lambda text: err.print(text, markup=False, soft_wrap=True),
         )
     _print_run(done)
     return done

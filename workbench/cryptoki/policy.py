@@ -45,13 +45,15 @@ class Policy(ABC):
     """What stands between a caller and a token.
 
     ``read_write``: whether sessions may write. ``attentive``: whether ``answered`` is to be told of every answer; ``paced``: whether calls must be made
-    one by one, each of them reserved before. A policy that is neither costs a call next to nothing.
+    one by one, each of them reserved before; ``announces``: whether calls must be announced. A policy that is neither costs a call next to nothing.
     """
 
     name: str
     read_write: bool
     attentive: bool = False
     paced: bool = False
+    announces: bool = False
+    most_sessions: int = 2**31
 
     @abstractmethod
     def check(self, function: str, arguments: Sequence[Any]) -> None:
@@ -59,6 +61,10 @@ class Policy(ABC):
 
         ``arguments``: as the bindings take them (``NativeBinding.invoke``).
         """
+
+    def judge(self, function: str, arguments: Sequence[Any]) -> None:
+        """Whether a call like this may be made at all, without accounting for one. Errors: ``PolicyRefusal``."""
+        self.check(function, arguments)
 
     def answered(  # noqa: B027 - most policies have nothing to learn from an answer
         self, function: str, arguments: Sequence[Any], rv: int, results: Sequence[Any], seconds: float

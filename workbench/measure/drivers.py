@@ -49,12 +49,13 @@ def drive(
     samples: int = SAMPLES,
     stop: Stop | None = None,
     driver: str | None = None,
+    give_up: int = GIVE_UP,
 ) -> list[ThreadResult]:
     """Run every job in a thread of its own, all from one start, in a closed loop; one result per job.
 
     Until ``seconds`` or ``count`` measured calls per thread, whichever comes first; at least one of them is
     given. ``warmup``: seconds of calls before, which count for nothing. ``samples``: latencies kept per
-    thread. A thread gives up after 1000 errors in a row. Ctrl-C and ``stop.set()`` end the run after the
+    thread. A thread gives up after ``give_up`` errors in a row. Ctrl-C and ``stop.set()`` end the run after the
     calls in flight.
     """
     if not jobs or (seconds <= 0 and count <= 0):
@@ -63,7 +64,7 @@ def drive(
     if name not in DRIVERS or (name == "c-kernel" and not kernel()):
         raise WorkbenchError(f"no driver {name!r} here; one of {', '.join(n for n in DRIVERS if n != name)}")
     flag = stop or Stop()
-    limits = (round(seconds * 1e9), count, round(warmup * 1e9), min(samples, count or samples))
+    limits = (round(seconds * 1e9), count, round(warmup * 1e9), min(samples, count or samples), give_up)
     if not _interruptible():
         return DRIVERS[name](jobs, limits, flag)
     results: list[ThreadResult] = []
@@ -94,11 +95,11 @@ def _interruptible() -> bool:
     return threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT))
 
 
-Limits = tuple[int, int, int, int]  # duration in ns, count, warm-up in ns, samples
+Limits = tuple[int, int, int, int, int]  # duration in ns, count, warm-up in ns, samples, errors in a row
 
 
 def _drive_kernel(jobs: Sequence[Job], limits: Limits, stop: Stop) -> list[ThreadResult]:
-    duration, count, warmup, samples = limits
+    duration, count, warmup, samples, give_up = limits
     load, lib = kernel().ffi, kernel().lib
     array = load.new("load_job[]", len(jobs))
     buffers = [np.empty(samples, dtype=np.uint64) for _ in jobs]
@@ -114,7 +115,7 @@ def _drive_kernel(jobs: Sequence[Job], limits: Limits, stop: Stop) -> list[Threa
         slot.data_length = job.data_length
         slot.output = load.cast("unsigned char *", _address(job.output))
         slot.output_capacity = job.capacity
-        slot.warmup_ns, slot.duration_ns, slot.limit, slot.give_up = warmup, duration, count, GIVE_UP
+        slot.warmup_ns, slot.duration_ns, slot.limit, slot.give_up = warmup, duration, count, give_up
         slot.latency_ns = load.cast("uint64_t *", buffer.ctypes.data)
         slot.latency_capacity = samples
     error = lib.load_run(array, len(jobs), load.cast("int *", _address(stop.flag)))
@@ -199,11 +200,11 @@ def _operation(job: Job) -> Callable[[], int]:
 
 
 def _closed_loop(call: Callable[[], int], limits: Limits, stop: Stop) -> ThreadResult:
-    duration, count, warmup, samples = limits
+    duration, count, warmup, samples, give_up = limits
     now, flag = time.monotonic_ns, stop.flag
     warmup_calls = in_a_row = 0
     measured_from = now() + warmup
-    while warmup and now() < measured_from and not flag[0] and in_a_row < GIVE_UP:
+    while warmup and now() < measured_from and not flag[0] and in_a_row < give_up:
         in_a_row = in_a_row + 1 if call() else 0
         warmup_calls += 1
     latencies: list[int] = []
@@ -226,9 +227,9 @@ def _closed_loop(call: Callable[[], int], limits: Limits, stop: Stop) -> ThreadR
             errors[rv] = errors.get(rv, 0) + 1
         if (deadline and end >= deadline) or (count and successes + failures >= count):
             break
-        if in_a_row >= GIVE_UP or flag[0]:
+        if in_a_row >= give_up or flag[0]:
             break
-    gave_up = in_a_row >= GIVE_UP
+    gave_up = in_a_row >= give_up
     return ThreadResult(
         successes,
         failures,

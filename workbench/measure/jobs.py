@@ -82,7 +82,7 @@ class Job:
         """A job on a session. Errors: ``PolicyRefusal`` where the token's policy does not allow the calls."""
         policy = session.module.policy(session.slot)
         for function in OPERATIONS[operation]:
-            policy.check(function, (session,))
+            policy.judge(function, (session, settings.get("mechanism"), settings.get("key", 0)))
         return cls(operation, session.module.function_list, session, **settings)
 
     @property

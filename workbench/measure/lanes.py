@@ -6,15 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
+from workbench import tokens
 from workbench.cryptoki import CryptokiError
-from workbench.faults import WorkbenchError
-from workbench.measure import subject
+from workbench.faults import PolicyRefusal, WorkbenchError
+from workbench.measure import guarded, subject
 from workbench.measure.plan import Case
 from workbench.measure.subject import Block, Preparation
 from workbench.workers import Worker, WorkerDied, WorkerFailed, WorkerTimeout
 
 if TYPE_CHECKING:
-    from workbench.tokens import Token
+    from workbench.tokens import Cost, Token
 
 __all__ = ["Lane", "Lost"]
 
@@ -41,6 +42,7 @@ class Lane:
         self, label: str, token: str, driver: str, threads: int, log: Path, timeout: float | None
     ) -> None:
         self.label, self.token, self.driver, self.threads = label, token, driver, threads
+        self.origin = tokens.origin(token)
         self._log, self._timeout = log, timeout
         self._worker: Worker | None = None
         self._ready: dict[str, Preparation] = {}
@@ -68,6 +70,10 @@ class Lane:
         self._opened = True
         return found
 
+    def announce(self, cost: Cost) -> str:
+        """Announce calls to a token in production; the sentence for the user. Errors: ``WorkbenchError`` beyond the budget."""
+        return self._running().run(guarded.announce, cost, timeout=BLOCK_SECONDS)
+
     def prepare(self, case: Case) -> Preparation:
         """Make the case ready in the present worker, once. Errors: ``Lost``."""
         known = self._ready.get(case.name)
@@ -78,12 +84,16 @@ class Lane:
             self._ready[case.name] = known
         return known
 
-    def block(self, case: Case, threads: int, seconds: float, warmup: float) -> Block:
-        """Measure one block. Errors: ``Lost``, with what stood in the way."""
+    def can(self, case: Case) -> bool:
+        """Whether the case was found to be measurable here."""
+        return case.name in self._ready and self._ready[case.name].outcome == "ok"
+
+    def block(self, case: Case, threads: int, seconds: float, warmup: float, count: int = 0) -> Block:
+        """Measure one block, of ``count`` calls at most for each thread. Errors: ``Lost``, with what stood in the way."""
         prepared = self.prepare(case)
         if prepared.outcome != "ok":
             raise Lost(prepared.outcome, prepared.detail)
-        arguments = (case, threads, seconds, warmup, self.driver)
+        arguments = (case, threads, seconds, warmup, count, self.driver)
         return self._call(
             case.name, subject.block, *arguments, seconds=BLOCK_SECONDS + 10 * (seconds + warmup)
         )
@@ -108,7 +118,8 @@ class Lane:
     def _call(self, case: str, function: Callable[[Token, *Ts], R], *arguments: *Ts, seconds: float) -> R:
         if self._given_up:
             raise Lost("not run", self._given_up)
-        if self._deaths >= LANE_DEATHS:
+        # a budget is the run's, and dies with the worker that keeps its account
+        if self._deaths >= (LANE_DEATHS if self.origin.standing == "sandbox" else 1):
             raise Lost("not run", f"the worker died {self._deaths} times")
         if self._case_deaths.get(case, 0) >= CASE_DEATHS:
             raise Lost("not run", f"this case ended the worker {self._case_deaths[case]} times")
@@ -124,6 +135,10 @@ class Lane:
             raise Lost("failed", f"{error.function} answered {error.name}") from None
         except (WorkerFailed, OSError) as error:
             raise Lost("failed", str(error)) from None
+        except PolicyRefusal as error:
+            if not self._opened:
+                raise
+            raise Lost("refused", str(error)) from None
         except WorkbenchError as error:
             if not self._opened:
                 raise  # the very first start: the input was wrong

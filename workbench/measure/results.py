@@ -207,7 +207,11 @@ class Run:
             cpu_share=cpu / wall if wall else float("nan"),
             warnings=(),
         )
-        return attrs.evolve(line, warnings=_doubts(line)) if blocks else line
+        paces = {row.pace_per_s for row in blocks if row.pace_per_s}
+        paced = tuple(
+            f"paced at {pace:g} per second by the token's budget: its rate says nothing" for pace in paces
+        )
+        return attrs.evolve(line, warnings=_doubts(line) + paced) if blocks else line
 
 
 def _rates(rows: Any) -> list[float]:

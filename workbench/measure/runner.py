@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import attrs
 from workbench import tokens as token_room
 from workbench.faults import WorkbenchError
 from workbench.measure.drivers import DRIVERS, default_driver
+from workbench.measure.guarded import case_cost, opening_cost
 from workbench.measure.lanes import Lane, Lost
 from workbench.measure.plan import Case, Plan, plan_named
 from workbench.measure.provenance import machine, packages
@@ -67,6 +69,7 @@ def bench(
     timeout: float | None = None,
     seed: int | None = None,
     on_progress: OnProgress | None = None,
+    on_announcement: Callable[[str], None] = print,
 ) -> Run:
     """Measure a plan on tokens side by side; the run, which is also a new directory below ``out``.
 
@@ -74,16 +77,18 @@ def bench(
     is measured against itself. ``timeout``: seconds after which a worker that gives no answer is killed
     (default: by the length of the block). ``seed``: of the random order (default: new, and recorded).
     A worker that dies or hangs costs its block, is started anew, and is given up after the third time; see
-    ``Run.failed``. Errors: ``WorkbenchError`` for bad input and for a directory that cannot be written.
+    ``Run.failed``. ``on_announcement``: told, before it happens, what a token that is not ours will be asked.
+    Errors: ``WorkbenchError`` for bad input and for a directory that cannot be written.
     """
     chosen = _chosen(plan_named(plan) if isinstance(plan, str) else plan, cases, threads, rounds, seconds)
     name = driver or default_driver()
     if name not in DRIVERS:
         raise WorkbenchError(f"no driver {name!r}; one of {', '.join(DRIVERS)}")
-    for token in tokens:
-        token_room.provider(token)
     if not tokens:
         raise WorkbenchError("name at least one token to measure")
+    for token in tokens:
+        if token_room.origin(token).standing != "sandbox" and list(tokens).count(token) > 1:
+            raise WorkbenchError(f"token {token!r} is not ours, and has one budget: name it once")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     order = random.Random(seed)
     writer = RunWriter.create(Path(out), chosen.name)
@@ -94,7 +99,7 @@ def bench(
             lanes.append(Lane(label, token, name, max(chosen.threads), log, timeout))
             stack.callback(lanes[-1].close)
         try:
-            _Measurement(chosen, lanes, writer, order, on_progress).run(
+            _Measurement(chosen, lanes, writer, order, on_progress, on_announcement).run(
                 {"driver": name, "seed": seed, "tokens": {lane.label: lane.token for lane in lanes}}
             )
         except WorkbenchError:
@@ -152,7 +157,9 @@ class _Measurement:
         writer: RunWriter,
         order: random.Random,
         on_progress: OnProgress | None,
+        on_announcement: Callable[[str], None],
     ) -> None:
+        self.on_announcement = on_announcement
         self.plan, self.lanes, self.writer, self.order = plan, lanes, writer, order
         self.on_progress = on_progress
         self.operations = tuple(dict.fromkeys(case.operation for case in plan.cases))
@@ -164,6 +171,7 @@ class _Measurement:
     def run(self, meta: dict[str, Any]) -> None:
         self._open(meta)
         lengths = self._prepare()
+        self._announce_blocks(lengths)
         for lane in self.lanes:
             for operation in self.operations:
                 self._floor(lane, operation)
@@ -184,6 +192,7 @@ class _Measurement:
         lost = []
         for lane in self.lanes:
             self._report(f"opening {lane.label}", lane)
+            self._announce_opening(lane)
             try:
                 found[lane.label] = lane.open()
             except Lost as error:
@@ -222,6 +231,35 @@ class _Measurement:
             lengths[case.name] = max(self.plan.seconds, MINIMUM_CALLS * max(calls))
         return lengths
 
+    def _announce_opening(self, lane: Lane) -> None:
+        if lane.origin.standing == "production":
+            self.on_announcement(lane.announce(opening_cost(len(lane.origin.keys))))
+        elif lane.origin.standing == "guest":
+            self.on_announcement(
+                f"token {lane.token!r} (guest) will be asked for session keys and operations, "
+                f"within its budget: {lane.origin.budget}"
+            )
+
+    def _announce_blocks(self, lengths: dict[str, float]) -> None:
+        """What production will be asked: of each case that can be measured there, the same number in every round."""
+        for lane in self.lanes:
+            if lane.origin.standing != "production" or 1 not in self.plan.threads:
+                continue
+            total: Counter[str] = Counter()
+            for case in self.plan.cases:
+                if lane.can(case):
+                    calls = self.plan.rounds * self._calls(lane, lengths[case.name])
+                    total.update(case_cost(case, calls))
+            if total:
+                self.on_announcement(lane.announce(dict(total)))
+
+    def _calls(self, lane: Lane, seconds: float) -> int:
+        """Calls of a block on a token in production, whose number is announced; elsewhere time is the limit."""
+        if lane.origin.standing != "production":
+            return 0
+        rate = lane.origin.budget.max_rate if lane.origin.budget else None
+        return MINIMUM_CALLS if rate is None else max(1, int(rate * seconds))
+
     def _floor(self, lane: Lane, operation: str) -> None:
         for threads in self.plan.threads:
             self._report(f"floor of {operation} on {lane.label}", lane)
@@ -248,11 +286,16 @@ class _Measurement:
     def _block(self, step: _Step) -> None:
         lane, case = step.lane, step.case
         row = Row("block", lane.label, case.name, case.operation, step.threads, "ok", lane.driver, step.round)
-        row = attrs.evolve(row, position=step.position, started=_now())
+        pace = lane.origin.budget.max_rate if lane.origin.budget else None
+        row = attrs.evolve(row, position=step.position, started=_now(), pace_per_s=pace)
         try:
-            made = lane.block(case, step.threads, step.seconds, self.plan.warmup)
+            made = lane.block(
+                case, step.threads, step.seconds, self.plan.warmup, self._calls(lane, step.seconds)
+            )
         except Lost as error:
-            if error.outcome != "not offered" or step.round == 0:  # once is enough for what never changes
+            if (
+                error.outcome not in ("not offered", "refused") or step.round == 0
+            ):  # once is enough for what never changes
                 self.writer.append(attrs.evolve(row, outcome=error.outcome, detail=error.detail))
             return
         self.writer.append(_filled(row, made, step.seconds), made.latencies)

@@ -33,7 +33,7 @@ class Row:
     ``kind``: block, or floor (the same calls on the null module). ``round``: from 0; None for what holds in
     every round. ``position``: the token's place in the random order of its round. ``outcome``: ok, not
     offered, failed, not run, ``worker died (SIGSEGV)``, ``no answer within 30 s``. ``rate_per_s``:
-    successes per second. ``latencies``: file of packed latencies in the run directory.
+    successes per second; ``pace_per_s``: the rate that the token's budget sets. ``latencies``: file of packed latencies in the run directory.
     """
 
     kind: str
@@ -59,6 +59,7 @@ class Row:
     p99_ns: float | None = None
     max_ns: float | None = None
     latencies: str | None = None
+    pace_per_s: float | None = None
 
     @property
     def measured(self) -> bool:
@@ -67,8 +68,8 @@ class Row:
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong. What a token does not offer is no failure."""
-        return self.outcome not in ("ok", "not offered")
+        """Whether something went wrong. What a token does not offer, or its policy refuses, is none."""
+        return self.outcome not in ("ok", "not offered", "refused")
 
 
 class RunWriter:

@@ -8,13 +8,15 @@ import attrs
 
 from workbench import spec
 from workbench.cryptoki import CryptokiError, Mechanism
+from workbench.faults import PolicyRefusal
 from workbench.keys import generate_key_pair, generate_secret_key
 from workbench.measure.drivers import drive
 from workbench.measure.floor import floor_job
+from workbench.measure.guarded import drive_within, fitting_key
 from workbench.measure.jobs import Job, ThreadResult, counting_gcm
 from workbench.measure.plan import KEYS, Case
 from workbench.measure.stats import Packed, pack, percentiles, pool
-from workbench.tokens import Session, Token
+from workbench.tokens import NamedKey, Session, Token
 
 __all__ = [
     "Block",
@@ -50,7 +52,7 @@ REFUSED = frozenset(spec.name("CKR", number) for number in REFUSALS)
 
 @attrs.frozen
 class Preparation:
-    """Whether a case can be measured: ``outcome`` ok, not offered or failed; ``detail`` says why not.
+    """Whether a case can be measured: ``outcome`` ok, not offered, refused (by the policy) or failed; ``detail`` says why not.
 
     ``call_s``: seconds of one call, roughly, from a few calls of one thread.
     """
@@ -89,6 +91,7 @@ class Stage:
     def __init__(self) -> None:
         self.sessions: list[Session] = []
         self.keys: dict[str, int] = {}
+        self.named: list[NamedKey] = []
         self.jobs: dict[tuple[str, int], Job] = {}
         self.floors: dict[tuple[str, str, int], Job] = {}
 
@@ -102,24 +105,44 @@ def prepare(token: Token, case: Case, threads: int, driver: str) -> Preparation:
     The mechanism list is not asked: NSS digests on a slot whose list has no digest. What the token answers counts.
     """
     try:
-        while len(_stage.sessions) < threads:
+        while len(_stage.sessions) < min(threads, token.policy.most_sessions):
             _stage.sessions.append(token.session())
-        for thread in range(threads):
-            _job(case, thread)
+        for thread in range(len(_stage.sessions[:threads])):
+            _job(token, case, thread)
+        if token.policy.announces:
+            return Preparation("ok")  # a pilot would be a call that nobody was told of
+        pilot = _driven(token, [_job(token, case, 0)], 0.0, 0.0, PILOT_CALLS, driver)[0]
+    except PolicyRefusal as error:
+        return Preparation("refused", str(error))
     except CryptokiError as error:
         outcome = "not offered" if error.rv in REFUSALS else "failed"
         return Preparation(outcome, f"{error.function} answered {error.name}")
-    pilot = drive([_job(case, 0)], count=PILOT_CALLS, driver=driver)[0]
     if pilot.successes == 0:
         outcome = "not offered" if set(pilot.errors) <= REFUSED else "failed"
         return Preparation(outcome, f"{case.operation} answered {', '.join(pilot.errors)}")
     return Preparation("ok", call_s=percentiles(pack(pilot.latencies), [50])[0] / 1e9)
 
 
-def block(token: Token, case: Case, threads: int, seconds: float, warmup: float, driver: str) -> Block:
-    """One block of calls of a prepared case."""
-    jobs = [_job(case, thread) for thread in range(threads)]
-    return _summed(drive(jobs, seconds=seconds, warmup=warmup, samples=_samples(seconds), driver=driver))
+def block(
+    token: Token, case: Case, threads: int, seconds: float, warmup: float, count: int, driver: str
+) -> Block:
+    """One block of calls of a prepared case; ``count``: the most of them for each thread, 0 for no limit.
+
+    Errors: ``PolicyRefusal`` where the token's policy allows no such block.
+    """
+    if threads > token.policy.most_sessions:
+        raise PolicyRefusal(f"{threads} threads need as many sessions, and the budget of the token has fewer")
+    jobs = [_job(token, case, thread) for thread in range(threads)]
+    return _summed(_driven(token, jobs, seconds, warmup, count, driver))
+
+
+def _driven(
+    token: Token, jobs: list[Job], seconds: float, warmup: float, count: int, driver: str
+) -> list[ThreadResult]:
+    samples = _samples(seconds)
+    if token.policy.attentive:
+        return drive_within(token.policy, jobs, seconds=seconds, count=count, driver=driver, samples=samples)
+    return drive(jobs, seconds=seconds, count=count, warmup=warmup, samples=samples, driver=driver)
 
 
 def floor_block(
@@ -135,9 +158,16 @@ def floor_block(
 
 
 def provenance(token: Token) -> dict[str, object]:
-    """The token's own provenance, after one login: a PIN that cannot be had is found out before the run."""
-    with token.session():
-        return token.provenance()
+    """The token's own provenance, after one login: a PIN that cannot be had is found out before the run.
+
+    A token that is not ours keeps that session, and is asked for the keys that the configuration names.
+    """
+    if not token.policy.attentive:
+        with token.session():
+            return token.provenance()
+    _stage.sessions.append(token.session())
+    _stage.named += [token.key(_stage.sessions[0], name) for name in token.key_names]
+    return token.provenance()
 
 
 def _samples(seconds: float) -> int:
@@ -145,16 +175,29 @@ def _samples(seconds: float) -> int:
     return min(1 << 22, max(1 << 16, int(seconds / 3e-7)))
 
 
-def _job(case: Case, thread: int) -> Job:
+def _job(token: Token, case: Case, thread: int) -> Job:
     made = _stage.jobs.get((case.name, thread))
     if made is None:
-        made = make_job(_stage.sessions[thread], case, _key(case.key) if case.key else 0, thread)
+        key = 0 if case.key is None else _key(token, case)
+        made = make_job(_stage.sessions[thread], case, key, thread)
         _stage.jobs[case.name, thread] = made
     return made
 
 
-def _key(name: str) -> int:
-    """One session key per name, shared by the threads, as the sessions of a server share theirs."""
+def _key(token: Token, case: Case) -> int:
+    """One session key per name, shared by the threads, as the sessions of a server share theirs.
+
+    On a token in production, where none is made: a key that the configuration names.
+    """
+    name = str(case.key)
+    if token.policy.announces:
+        named = fitting_key(_stage.named, case)
+        if named is None:
+            raise PolicyRefusal(
+                f"no key is made on a token in production, and workbench.toml names none of kind {name} "
+                f"that may {case.operation}"
+            )
+        return named.handle
     if name not in _stage.keys:
         _stage.keys[name] = generate_key(_stage.sessions[0], name)
     return _stage.keys[name]

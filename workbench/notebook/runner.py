@@ -76,6 +76,8 @@ def run(
 
     One after the other, because lessons show timings and one of them measures. timeout: seconds per cell.
     """
+    for token in tokens:
+        refuse_production(token)
     notebooks = notebooks_in(paths)
     stems = [path.stem for path in notebooks]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
@@ -104,6 +106,14 @@ def run(
                 count = len(verdict.cells)
                 on_progress(attrs.evolve(place, cell=count, cells=count, verdict=verdict))
     return tuple(verdicts)
+
+
+def refuse_production(token: str) -> None:
+    """Raises WorkbenchError for a token in production: lessons make keys, provoke errors and log in and out."""
+    if token_room.why_not(token) is None and token_room.origin(token).standing == "production":
+        raise WorkbenchError(
+            f"token {token!r} is in production, and lessons are not run there; run them on a sandbox: --token sandbox"
+        )
 
 
 def run_one(

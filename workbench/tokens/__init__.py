@@ -3,7 +3,7 @@
 from workbench.tokens.home import home
 from workbench.tokens.leaks import leaks
 from workbench.tokens.ledger import current_run, join_run
-from workbench.tokens.named_keys import NamedKey
+from workbench.tokens.named_keys import FINDING, NamedKey
 from workbench.tokens.origin import origin
 from workbench.tokens.providers import PROVIDERS, Provider, Sandbox, provider
 from workbench.tokens.session import Session
@@ -21,6 +21,7 @@ from workbench.tokens.token import (
 from workbench.tokens.token import open_token as open
 
 __all__ = [
+    "FINDING",
     "PROVIDERS",
     "Cost",
     "NamedKey",

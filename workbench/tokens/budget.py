@@ -58,6 +58,18 @@ class Budget:
     max_logins: int | None = None
     window: Window | None = None
 
+    def __str__(self) -> str:
+        limits = (
+            (self.max_sessions, "sessions"),
+            (self.max_rate, "operations per second"),
+            (self.max_operations, "operations"),
+            (self.max_seconds, "s"),
+            (self.max_objects, "objects"),
+            (self.max_logins, "logins"),
+        )
+        words = [f"{limit:,g} {unit}" for limit, unit in limits if limit is not None]
+        return ", ".join([*words, *([f"from {self.window}"] if self.window else [])]) or "no limit"
+
     @classmethod
     def guest(cls) -> Budget:
         """Somebody's token: enough for a lesson or a short measurement."""

@@ -119,6 +119,8 @@ class Guard(Policy):
         self.standing = standing
         self.spending = spending
         self.paced = spending.budget.max_rate is not None
+        self.announces = spending.must_announce
+        self.most_sessions = spending.budget.max_sessions or Policy.most_sessions
         self.read_write = read_write
         self._gate, self._refused, self._claims, self._made = gate, refused, claims, made
         self._consents, self._operations = consents, operations

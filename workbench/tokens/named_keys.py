@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from workbench import spec
-from workbench.cryptoki import C
+from workbench.cryptoki import C, SessionHandle
+from workbench.cryptoki.attributes import KEPT_BACK
 from workbench.faults import WorkbenchError
+from workbench.keys.encodings import CURVES
 from workbench.tokens.guard import Guard
 
 if TYPE_CHECKING:
@@ -26,16 +28,22 @@ FINDING: Cost = {
 }
 """What finding one key asks of the token."""
 
-# Of fixed size, so that one call gives them.
-_READ = ("CKA_CLASS", "CKA_KEY_TYPE", "CKA_ALWAYS_AUTHENTICATE")
-_READ_PUBLIC = ("CKA_CLASS", "CKA_KEY_TYPE")
-_PRIVATE = spec.value("CKO_PRIVATE_KEY")
+# One call reads them: of the modulus its length alone, and each token answers those that its key has.
+_READ: tuple[tuple[str, int | None], ...] = (
+    ("CKA_CLASS", 8),
+    ("CKA_KEY_TYPE", 8),
+    ("CKA_ALWAYS_AUTHENTICATE", 1),
+    ("CKA_VALUE_LEN", 8),
+    ("CKA_EC_PARAMS", 64),
+    ("CKA_MODULUS", None),
+)
 
 
 @attrs.frozen
 class NamedKey:
     """A foreign key: ``handle`` serves in the calls of its ``uses``, and in no others.
 
+    ``bits``: of the modulus or the secret; ``curve``: its name, where the key is on one that we know.
     ``always_authenticate``: the user must log in anew for every use (CKU_CONTEXT_SPECIFIC); no loop uses it.
     """
 
@@ -43,6 +51,8 @@ class NamedKey:
     handle: int
     object_class: str
     key_type: str
+    bits: int
+    curve: str
     uses: frozenset[str]
     always_authenticate: bool
 
@@ -71,18 +81,31 @@ def find_key(token: Token, session: Session, name: str) -> NamedKey:
         raise WorkbenchError(
             f"token {token.name!r} has {many} that fits {allowed.uri} ({name!r} in workbench.toml)"
         )
-    private = template["CKA_CLASS"] == "CKO_PRIVATE_KEY"
-    values = C.GetAttributeValue(session, found[0], _READ if private else _READ_PUBLIC)
+    values = _read(session.handle, found[0])
     token.policy.vouch_for(found[0], allowed.allow)
+    secret, modulus, params = values["CKA_VALUE_LEN"], values["CKA_MODULUS"], values["CKA_EC_PARAMS"]
     return NamedKey(
         name,
         found[0],
         spec.name("CKO", _number(values["CKA_CLASS"])),
         spec.name("CKK", _number(values["CKA_KEY_TYPE"])),
+        8 * (modulus if isinstance(modulus, int) else _number(secret)),
+        _curve(params),
         allowed.allow,
-        bool(values.get("CKA_ALWAYS_AUTHENTICATE", False)),
+        bool(_number(values["CKA_ALWAYS_AUTHENTICATE"])),
     )
 
 
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _read(session: SessionHandle, handle: int) -> dict[str, bytes | int | None]:
+    template = [(spec.value(name), room) for name, room in _READ]
+    arguments = (session, handle, template)
+    _, results = session.module.call("C_GetAttributeValue", arguments, session.slot, session, KEPT_BACK)
+    return {name: answer for (name, _), (_, answer) in zip(_READ, results[0], strict=True)}
+
+
+def _number(value: bytes | int | None) -> int:
+    return int.from_bytes(value, "little") if isinstance(value, bytes) else 0
+
+
+def _curve(params: bytes | int | None) -> str:
+    return next((name for name, curve in CURVES.items() if curve.params == params), "")

@@ -10,7 +10,8 @@ from typing import Literal
 
 from workbench.cryptoki import C, Module, Secret, SessionLike, TokenInfo
 from workbench.faults import WorkbenchError
-from workbench.tokens.config import Declared, load
+from workbench.tokens.budget import Budget
+from workbench.tokens.config import AllowedKey, Declared, load
 from workbench.tokens.home import home
 from workbench.tokens.pins import PinSource
 from workbench.tokens.providers import DEFAULT, PROVIDERS, Provider, Sandbox
@@ -33,6 +34,8 @@ class Origin(ABC):
     lock: Path
     profile: str | None
     pin_source: PinSource | None = None
+    budget: Budget | None = None
+    keys: tuple[AllowedKey, ...] = ()
     label: str | None
     """The token's label, where the name stands for one label."""
 
@@ -124,6 +127,7 @@ class DeclaredOrigin(Origin):
         self.standing = declared.policy
         self.module, self.init_string = module, declared.init_string
         self.profile, self.label = declared.profile, declared.uri.token
+        self.budget, self.keys = declared.budget, declared.keys
         self.pin_source = declared.pin or PinSource("prompt")
         digest = hashlib.sha256(str(module.resolve()).encode()).hexdigest()[:16]
         self.lock = home() / "locks" / f"{digest}.lock"

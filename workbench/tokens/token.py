@@ -138,6 +138,11 @@ class Token:
                 tombstones.bury(self.identity, pin)
                 raise
 
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The names that workbench.toml gives to keys of the token."""
+        return tuple(key.name for key in self.origin.keys)
+
     def key(self, session: Session, name: str) -> NamedKey:
         """The key that workbench.toml names so, to be used for what it allows and nothing else.
 
@@ -160,6 +165,8 @@ class Token:
 
     def close(self) -> None:
         """Close every session of this process with the token (5.6.3). The module stays initialised."""
+        if isinstance(self.policy, Guard) and not self.policy.spending.sessions:
+            return  # a token that was only looked at is not asked
         C.CloseAllSessions(self.module, self.slot)
 
     def provenance(self) -> dict[str, Any]:

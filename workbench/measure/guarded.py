@@ -1,0 +1,109 @@
+"""Measuring a token that is not ours: every call is counted beforehand, announced, reserved, and only then made."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from workbench.cryptoki import Policy
+from workbench.measure.drivers import drive
+from workbench.measure.jobs import OPERATIONS, Job, ThreadResult
+from workbench.measure.plan import KEYS, Case
+from workbench.tokens import FINDING, Cost, NamedKey, Token
+
+__all__ = ["announce", "case_cost", "drive_within", "fitting_key", "merged", "opening_cost"]
+
+# What a worker asks for its one session with a token in production, whose end is C_CloseAllSessions.
+_OPENING: Cost = {"C_OpenSession": 1, "C_GetSessionInfo": 1, "C_Login": 1}
+_ENDING: Cost = {"C_CloseAllSessions": 1}
+
+
+def opening_cost(keys: int) -> Cost:
+    """What opening a token in production, finding so many named keys and leaving it again ask of it."""
+    finding = {function: count * keys for function, count in FINDING.items()} if keys else {}
+    return {**_OPENING, **finding, **_ENDING}
+
+
+def announce(token: Token, cost: Mapping[str, int]) -> str:
+    """Announce calls in the worker that will make them; the sentence for the user."""
+    return token.announce(cost)
+
+
+def case_cost(case: Case, calls: int) -> dict[str, int]:
+    """What so many operations of a case ask of the token."""
+    return dict.fromkeys(OPERATIONS[case.operation], calls)
+
+
+def fitting_key(keys: Sequence[NamedKey], case: Case) -> NamedKey | None:
+    """The first named key that the case could be measured with: of its kind and size, and allowed its operation."""
+    if case.key is None:
+        return None
+    wanted = KEYS[case.key]
+    for key in keys:
+        alike = {
+            "RSA": key.key_type == "CKK_RSA" and key.bits == wanted.bits,
+            "EC": key.key_type == "CKK_EC" and key.curve == wanted.curve,
+            "Ed25519": key.curve == "Ed25519",
+            "AES": key.key_type == "CKK_AES" and key.bits == wanted.bits,
+        }
+        # a key that asks for the PIN at every use is used by people, not in loops
+        if alike[wanted.kind] and case.operation in key.uses and not key.always_authenticate:
+            return key
+    return None
+
+
+def drive_within(
+    policy: Policy, jobs: Sequence[Job], *, seconds: float, count: int, driver: str, samples: int
+) -> list[ThreadResult]:
+    """Run jobs under a policy that keeps an account: ``count`` calls of each job at most, or ``seconds``.
+
+    The first failure ends the block. Where the budget sets a pace, each call waits for its turn.
+    """
+    calls = Counter(OPERATIONS[jobs[0].operation])
+    if policy.paced:
+        return [_paced(policy, calls, jobs[0], count, driver)]
+    allowed = policy.reserve(calls) // len(jobs)
+    limit = min(count or allowed, allowed)
+    made = drive(jobs, seconds=seconds, count=limit, samples=samples, driver=driver, give_up=1)
+    rounds = sum(result.successes + result.failures for result in made)
+    policy.spent(calls, rounds, merged_errors(made), _median(made))
+    return made
+
+
+def _paced(policy: Policy, calls: Mapping[str, int], job: Job, count: int, driver: str) -> ThreadResult:
+    made: list[ThreadResult] = []
+    for _ in range(count):
+        policy.reserve(calls)  # waits until the next call is due
+        made += drive([job], count=1, driver=driver, give_up=1)
+        policy.spent(calls, 1, merged_errors(made[-1:]), _median(made[-1:]))
+        if made[-1].failures:
+            break
+    return merged(made)
+
+
+def merged(results: Sequence[ThreadResult]) -> ThreadResult:
+    """Results of one thread, one after the other, as one."""
+    return ThreadResult(
+        successes=sum(r.successes for r in results),
+        failures=sum(r.failures for r in results),
+        errors=merged_errors(results),
+        begin_ns=results[0].begin_ns if results else time.monotonic_ns(),
+        end_ns=results[-1].end_ns if results else time.monotonic_ns(),
+        cpu_ns=sum(r.cpu_ns for r in results),
+        warmup_calls=0,
+        gave_up=any(r.gave_up for r in results),
+        latencies=np.concatenate([r.latencies for r in results]) if results else np.empty(0, dtype=np.uint64),
+    )
+
+
+def merged_errors(results: Sequence[ThreadResult]) -> dict[str, int]:
+    """Calls per CKR name."""
+    return dict(sum((Counter(result.errors) for result in results), Counter()))
+
+
+def _median(results: Sequence[ThreadResult]) -> float:
+    latencies = [result.latencies for result in results if len(result.latencies)]
+    return float(np.median(np.concatenate(latencies))) / 1e9 if latencies else 0.0

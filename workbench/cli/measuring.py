@@ -96,5 +96,9 @@ def _print_run(done: measure.Run) -> None:
         note = "; ".join(filter(None, (line.outcome if line.outcome != "ok" else "", *line.warnings)))
         table.add_row(line.case, str(line.threads), line.token, *figures, note)
     out.print(table)
+    for token, detail in dict.fromkeys(
+        (row.token, row.detail) for row in done.rows if row.outcome == "refused"
+    ):
+        err.print(f"refused on {token}: {detail}", markup=False, soft_wrap=True)
     for row in done.failed:
         err.print(f"{row.outcome}: {row.case or row.kind} on {row.token} {row.detail}".rstrip(), markup=False)

@@ -293,9 +293,7 @@ class _Measurement:
                 case, step.threads, step.seconds, self.plan.warmup, self._calls(lane, step.seconds)
             )
         except Lost as error:
-            if (
-                error.outcome not in ("not offered", "refused") or step.round == 0
-            ):  # once is enough for what never changes
+            if error.outcome != "not offered" or step.round == 0:  # once is enough for what never changes
                 self.writer.append(attrs.evolve(row, outcome=error.outcome, detail=error.detail))
             return
         self.writer.append(_filled(row, made, step.seconds), made.latencies)

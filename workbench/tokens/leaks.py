@@ -1,11 +1,14 @@
-"""Did a PIN get where it must not be? A search of files for the PINs of our own tokens."""
+"""Did a PIN get where it must not be? A search of files for the PINs in use here."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from workbench.faults import WorkbenchError
+from workbench.tokens.config import load
 from workbench.tokens.providers import PROVIDERS
 
 __all__ = ["leaks"]
@@ -17,6 +20,12 @@ def _pins() -> Iterator[bytes]:
             path = provider.directory / file
             if path.is_file():
                 yield path.read_bytes()
+    for declared in load().tokens.values():
+        if declared.pin is not None and declared.pin.kind in ("env", "file"):
+            with suppress(WorkbenchError):  # a PIN that cannot be had was not used either
+                pin = declared.pin.read(declared.name)
+                if pin is not None:
+                    yield pin.reveal()
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:
@@ -30,7 +39,7 @@ def _forms(secret: bytes) -> Iterator[bytes]:
 
 
 def leaks(directory: Path, secrets: Iterable[bytes] | None = None) -> tuple[Path, ...]:
-    """The files below ``directory`` that hold a PIN of a sandbox token (or one of ``secrets``).
+    """The files below ``directory`` that hold a PIN of a sandbox or a declared token (or one of ``secrets``).
 
     Looks for the bytes themselves, their hexadecimal and their base64.
     """

@@ -6,9 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from workbench import tokens
 from workbench.tokens import Session, Token
+
+# HYPOTHESIS_PROFILE=long: for the tests of what reads other people's text (URIs, configuration), once in a while.
+settings.register_profile("long", max_examples=40_000, deadline=None)
+if "HYPOTHESIS_PROFILE" in os.environ:
+    settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 
 def opened(name: str) -> Token:

@@ -151,7 +151,7 @@ def _command(detail: str, trusted: bool) -> PinSource:
         )
     try:
         if "\0" not in detail and shlex.split(detail):
-            return PinSource("command", detail.strip())
+            return PinSource("command", detail.strip(" \t\r\n"))
     except ValueError:
         pass  # a quotation mark that is never closed
     raise WorkbenchError(
@@ -205,7 +205,7 @@ def _read_file(named: str, token: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
     except (OSError, RuntimeError) as error:
         raise _fault(token, f"{named} cannot be read ({_reason(error)})") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise _fault(token, f"{named} is not a regular file")
@@ -217,7 +217,11 @@ def _read_file(named: str, token: str) -> bytes:
             raise _fault(
                 token, f"{named} is open to other users; close it with: chmod 600 {shlex.quote(str(path))}"
             )
-        return _first_line(file.read(LONGEST + 3))
+        return _first_line(os.read(descriptor, LONGEST + 3))  # enough to see that it is too long
+    except OSError as error:
+        raise _fault(token, f"{named} cannot be read ({_reason(error)})") from None
+    finally:
+        os.close(descriptor)
 
 
 def _reason(error: OSError | RuntimeError) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import keyring
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jupyter_client.manager import start_new_kernel
 from keyring.backends import fail, null
@@ -59,6 +59,7 @@ def test_a_source_reads_back_from_its_reference(source: PinSource) -> None:
     assert parse_pin_source(source.reference, trusted=True) == source
 
 
+@example("\x1c", "command:")  # white space to Python, and not to a shell
 @given(
     st.text(max_size=30), st.sampled_from(["", "env:", "file:", "file:/", "keyring:", "command:", "|", "/"])
 )

@@ -20,14 +20,15 @@ from workbench.cryptoki import Secret
 from workbench.faults import WorkbenchError
 from workbench.tokens.pin_form import PinForm
 
-__all__ = ["PinForm", "PinSource", "forget", "parse_pin_source", "remember", "remembered"]
+__all__ = ["ASKED_ONCE", "PinForm", "PinSource", "forget", "parse_pin_source", "remember", "remembered"]
 
 Kind = Literal["env", "file", "prompt", "keyring", "command", "protected"]
 
 LONGEST = 255  # bytes; more than any vendor takes, and less than a file that was named by mistake
 PATIENCE = 60.0  # seconds that a program may take to give the PIN; somebody may have to touch a key
 FORMS = "env:NAME, file:/path, prompt, keyring:SERVICE/USER, command:PROGRAM ARGUMENTS, or protected"
-ASKED_ONCE: frozenset[Kind] = frozenset({"prompt", "keyring", "command"})  # each may trouble a person
+ASKED_ONCE: frozenset[Kind] = frozenset({"prompt", "keyring", "command"})
+"""The kinds that may trouble a person: read once in a process, and handed to its workers."""
 
 _remembered: dict[tuple[str, PinSource], Secret] = {}
 _reading = threading.RLock()

@@ -43,6 +43,9 @@ def ffi() -> Any:
 class Library:
     """The loaded file: ``function_list`` (v2.40), ``interfaces``, and where each function stands.
 
+    ``one_list``: whether everybody gets the same function list. p11-kit's client and proxy make each caller
+    one, with sessions and a C_Initialize of its own.
+
     Errors of the constructor: ``WorkbenchError`` where the file is missing, cannot be loaded, or is not a
     PKCS#11 module.
     """
@@ -50,6 +53,7 @@ class Library:
     def __init__(self, path: str) -> None:
         self._library = _opened(path)  # closing it would unload the module under our feet
         self.function_list = _function_list(self._library, path)
+        self.one_list = bool(self.function_list == _function_list(self._library, path))
         raw = _raw_interfaces(self._library)
         self.interfaces = tuple(read_interface(one) for one in raw)
         self._lists: dict[str, Any] = {"2.40": self.function_list}

@@ -82,7 +82,10 @@ class Module:
         self.library = Library(self.path)
         self.native = NativeBinding(self.library)
         self.pykcs11 = PyKCS11Binding(self.path)
-        self.binding: BindingChoice = binding
+        # PyKCS11 asks for a function list of its own: it can join in only where that is the same one
+        self.binding: BindingChoice = (
+            "native" if binding == "auto" and not self.library.one_list else binding
+        )
         self._policies: dict[int | None, Policy] = {}  # None: no slot, so nobody vouched for it
         self._routes: dict[str, NativeBinding | PyKCS11Binding] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}
@@ -107,8 +110,9 @@ class Module:
         ``again``: accept CKR_CRYPTOKI_ALREADY_INITIALIZED, for those who only want the module ready.
         """
         self.call("C_Initialize", (self.init_string,), accept=(ALREADY_INITIALIZED,) if again else ())
-        self.pykcs11.attach()
-        self._routes.clear()  # from here on PyKCS11 serves its chapters
+        if self.binding != "native":
+            self.pykcs11.attach()
+            self._routes.clear()  # from here on PyKCS11 serves its chapters
 
     def vouch(self, slot: int, policy: Policy) -> None:
         """Put a slot under a policy; without one it may be looked at, nothing more."""

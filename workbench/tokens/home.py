@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workbench.faults import WorkbenchError
 
-__all__ = ["home", "locked", "private_directory"]
+__all__ = ["home", "locked", "private_directory", "write_private"]
 
 
 def home() -> Path:
@@ -36,6 +36,15 @@ def private_directory(path: Path) -> Path:
             f"cannot keep tokens in {path} ({error.strerror}): set WORKBENCH_HOME to a directory you can write"
         ) from None
     return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read, whole or not at all."""
+    temporary = path.with_suffix(f".{os.getpid()}.new")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from __future__ import annotations
 from workbench.faults import WorkbenchError
 from workbench.tokens.providers.base import Provider, Sandbox
 from workbench.tokens.providers.nss import NSS
+from workbench.tokens.providers.p11kit import P11Kit
 from workbench.tokens.providers.softhsm import SoftHSM
+from workbench.tokens.providers.tpm import TPM
 
 __all__ = ["DEFAULT", "PROVIDERS", "Provider", "Sandbox", "provider"]
 
-PROVIDERS: dict[str, Provider] = {made.name: made for made in (SoftHSM(), NSS())}
+PROVIDERS: dict[str, Provider] = {made.name: made for made in (SoftHSM(), NSS(), TPM(), P11Kit())}
 DEFAULT = "softhsm"
 
 

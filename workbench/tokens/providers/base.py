@@ -15,8 +15,17 @@ import attrs
 
 from workbench.cryptoki import C, Module, Secret, allow_all
 from workbench.faults import WorkbenchError
-from workbench.tokens.home import home, locked, private_directory
-from workbench.tokens.providers.packages import can_bring, ensure, install_command, unpacked_root
+from workbench.tokens.home import home, locked, private_directory, write_private
+from workbench.tokens.providers.daemons import Daemon
+from workbench.tokens.providers.packages import (
+    can_bring,
+    ensure,
+    install_command,
+    library_path,
+    locate,
+    mirror_refusal,
+    unpack,
+)
 
 __all__ = ["Provider", "Sandbox", "make", "write_private"]
 
@@ -55,15 +64,6 @@ class Sandbox:
             ) from None
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user can read, whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.new")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
-
-
 class Provider(ABC):
     """One implementation: finds its module, brings it if it may, and keeps one sandbox token.
 
@@ -75,6 +75,7 @@ class Provider(ABC):
     title: str
     packages: tuple[str, ...]
     places: tuple[str, ...]  # where the module may stand, below the root or an unpacked one
+    always_unpacked = False  # by root too: where an installed package would change the host
     pin_length = 16
     profile: str | None = None  # the vendor profile that tells this module's ways
 
@@ -108,28 +109,32 @@ class Provider(ABC):
         named = self.named()
         if named is not None:
             return named
-        for place in self.places:
-            for root in (Path("/"), unpacked_root()):
-                found = root / place
-                if found.is_file():
-                    return found
-        return None
+        return locate(self.places)
+
+    def missing(self) -> tuple[str, ...]:
+        """What the sandbox needs and this machine does not have, in words: the module, programs."""
+        return () if self.find() is not None else ("its module",)
 
     def why_not(self) -> str | None:
         """Why the sandbox cannot be brought up here, in one line with the way out; None when it can."""
-        if self.find() is not None or can_bring():
+        missing = self.missing()
+        if not missing:
             return None
-        return f"{self.title} is not installed; Debian: {install_command(self.packages)}"
+        what = f"{self.title}: {', '.join(missing)} not found"
+        if not can_bring():
+            return f"{what}; Debian: {install_command(self.packages)}"
+        refusal = mirror_refusal(self.packages)
+        return None if refusal is None else f"{what}, and {refusal}"
 
     def module(self) -> Path:
-        """The module's file, installed or unpacked first if need be."""
+        """The module's file; what is missing is installed (by root) or unpacked first."""
+        if self.missing():
+            (unpack if self.always_unpacked else ensure)(self.packages)
         found = self.find()
-        if found is None:
-            ensure(self.packages)
-            found = self.find()
-        if found is None:
+        if found is None or self.missing():
             raise WorkbenchError(
-                f"{' '.join(self.packages)} is installed, but its module is in none of: {', '.join(self.places)}"
+                f"{self.title}: {' '.join(self.packages)} came from the package mirror, but there is still no "
+                f"{', '.join(self.missing())}; the module was looked for at: {', '.join(self.places)}"
             )
         return found
 
@@ -169,6 +174,12 @@ class Provider(ABC):
     def enter(self) -> None:
         """Make this process ready to load the module: its environment, and what else it needs beforehand."""
         os.environ.update(self.environment())
+
+    def exports(self) -> Mapping[str, str]:
+        """The variables for a program that is not ours, to be set before it starts."""
+        module = self.find()
+        path = None if module is None else library_path(module)
+        return {**self.environment(), **({} if path is None else {"LD_LIBRARY_PATH": path})}
 
     # --- the token
 
@@ -288,8 +299,9 @@ class Provider(ABC):
         return
 
     def stop(self) -> None:
-        """Stop what ``start`` started."""
-        return
+        """Stop what ``start`` started, the last one first."""
+        for daemon in reversed(self.daemons()):
+            daemon.stop()
 
     def healthy(self) -> bool:
         """Whether everything that ``start`` starts is running. Asked often: cheap."""
@@ -297,7 +309,11 @@ class Provider(ABC):
 
     def running(self) -> Mapping[str, bool]:
         """What ``start`` starts, by name, and whether it runs."""
-        return {}
+        return {daemon.name: daemon.running() for daemon in self.daemons()}
+
+    def daemons(self) -> tuple[Daemon, ...]:
+        """The daemons of the sandbox, in the order in which they start."""
+        return ()
 
 
 def _initialized(module: Module, slot: int) -> bool:

@@ -5,16 +5,32 @@ The mirror is whatever the host is configured for. apt checks the signatures in 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from workbench.faults import WorkbenchError
 from workbench.tokens.home import home, locked, private_directory
 
-__all__ = ["can_bring", "ensure", "install_command", "unpacked_root"]
+__all__ = [
+    "can_bring",
+    "ensure",
+    "install_command",
+    "library_path",
+    "locate",
+    "mirror_refusal",
+    "preload",
+    "unpack",
+    "unpacked_root",
+]
+
+
+_INSTALL = ("-y", "--no-install-recommends", "--no-remove", "install")
 
 
 def unpacked_root() -> Path:
@@ -22,9 +38,30 @@ def unpacked_root() -> Path:
     return home() / "packages"
 
 
+def locate(places: Sequence[str]) -> Path | None:
+    """The first of the places (paths below a root) that is a file, on the host or among what is unpacked."""
+    candidates = (root / place for place in places for root in (Path("/"), unpacked_root()))
+    return next((path for path in candidates if path.is_file()), None)
+
+
 def can_bring() -> bool:
     """Whether this host has the tools to install or unpack a Debian package."""
     return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
+
+
+@cache
+def mirror_refusal(packages: tuple[str, ...]) -> str | None:
+    """What apt says where the host's package lists cannot bring the packages; None where they can.
+
+    None too where there are no lists yet: only fetching them would tell.
+    """
+    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+        return None
+    try:
+        _run(["apt-get", "-qq", "-o", "Debug::NoLocking=1", "--simulate", *_INSTALL, *packages])
+    except WorkbenchError as error:
+        return str(error)
+    return None
 
 
 def install_command(packages: Sequence[str]) -> str:
@@ -37,16 +74,64 @@ def ensure(packages: Sequence[str]) -> None:
 
     Errors: ``WorkbenchError`` with the exact command, where that cannot be done here.
     """
+    if os.geteuid() != 0:
+        unpack(packages)
+        return
+    _check_tools(packages)
+    with _packages_locked():
+        _install(packages)
+
+
+def unpack(packages: Sequence[str]) -> None:
+    """Unpack the packages below ``unpacked_root()``, with everything they need that the host does not have.
+
+    The host stays as it is: no script of a package runs. Errors: ``WorkbenchError``, as ``ensure``.
+    """
+    _check_tools(packages)
+    with _packages_locked():
+        _unpack(packages)
+
+
+# --- libraries of what was unpacked
+
+
+def library_path(file: Path) -> str | None:
+    """LD_LIBRARY_PATH for an unpacked program or module; None for one of the host's."""
+    root = unpacked_root()
+    if not file.is_relative_to(root):
+        return None
+    directories = (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("usr/lib/*-linux-gnu*/swtpm"))
+    return os.pathsep.join(str(directory) for directory in sorted(directories))
+
+
+def preload(module: Path, names: Sequence[str]) -> None:
+    """Load the libraries that an unpacked module needs, by path: the loader does not look where they are.
+
+    ``names``: their sonames, each after those that it needs itself. One that was not unpacked is the host's.
+    """
+    path = library_path(module)
+    for name in names if path is not None else ():
+        found = next((p for d in str(path).split(os.pathsep) if (p := Path(d) / name).is_file()), None)
+        if found is not None:
+            ctypes.CDLL(str(found))
+
+
+# --- apt
+
+
+def _check_tools(packages: Sequence[str]) -> None:
     if not can_bring():
         raise WorkbenchError(
             f"{packages[0]} is not on this machine and there is no apt-get to bring it: install it yourself "
             f"(Debian: {install_command(packages)}; macOS: brew install softhsm), then try again"
         )
-    with locked(home() / "packages.lock", seconds=600):
-        if os.geteuid() == 0:
-            _install(packages)
-        else:
-            _unpack(packages)
+
+
+@contextmanager
+def _packages_locked() -> Iterator[None]:
+    # beside the directory itself, which homes may share by a link
+    with locked(unpacked_root().resolve().with_suffix(".lock"), seconds=600):
+        yield
 
 
 def _run(command: Sequence[str], cwd: Path | None = None) -> None:
@@ -54,8 +139,9 @@ def _run(command: Sequence[str], cwd: Path | None = None) -> None:
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
+        said = next((line for line in lines if line.startswith("E: ")), lines[-1] if lines else "no message")
         raise WorkbenchError(
-            f"{' '.join(command[:1])} could not bring the package ({lines[-1] if lines else 'no message'}); "
+            f"{command[0]} could not bring the package ({said.removeprefix('E: ')}); "
             f"run it by hand to see why: {' '.join(command)}"
         )
 
@@ -71,29 +157,21 @@ def _install(packages: Sequence[str]) -> None:
 
 def _unpack(packages: Sequence[str]) -> None:
     root = private_directory(unpacked_root())
-    work = private_directory(home() / "apt")
-    try:
-        _run(["apt-get", "-qq", "download", *packages], cwd=work)
-    except WorkbenchError:
-        private = _private_lists(work)
-        _run(["apt-get", *private, "-qq", "update"])
-        _run(["apt-get", *private, "-qq", "download", *packages], cwd=work)
-    for archive in sorted(work.glob("*.deb")):
-        _run(["dpkg", "-x", str(archive), str(root)])
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def _private_lists(work: Path) -> list[str]:
-    """Options for apt: the host's own sources and keys, but package lists that this user may write."""
-    for part in ("lists/partial", "cache/archives/partial"):
+    work = root.resolve().with_suffix(".apt")
+    for part in ("lists/partial", "archives/partial"):
         private_directory(work / part)
-    return [
-        "-o",
-        f"Dir::State::lists={work}/lists",
-        "-o",
-        f"Dir::Cache={work}/cache",
-        "-o",
-        "Debug::NoLocking=1",
-        "-o",
-        "APT::Sandbox::User=",
-    ]
+    # the host's own sources and keys; only what apt writes goes to a directory that this user may write
+    private = ["-o", f"Dir::Cache={work}", "-o", f"Dir::Cache::archives={work}/archives"]
+    private += ["-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User="]
+    lists = ["-o", f"Dir::State::lists={work}/lists"]
+    download = ["--download-only", *_INSTALL, *packages]
+    try:
+        try:
+            _run(["apt-get", "-qq", *private, *download])
+        except WorkbenchError:
+            _run(["apt-get", "-qq", *private, *lists, "update"])
+            _run(["apt-get", "-qq", *private, *lists, *download])
+        for archive in sorted((work / "archives").glob("*.deb")):
+            _run(["dpkg", "-x", str(archive), str(root)])
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

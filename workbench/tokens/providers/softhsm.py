@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-from workbench.tokens.home import private_directory
-from workbench.tokens.providers.base import Provider, write_private
+from workbench.tokens.home import private_directory, write_private
+from workbench.tokens.providers.base import Provider
 
 __all__ = ["SoftHSM"]
 

@@ -134,6 +134,7 @@ class Daemon:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    umask=0o077,
                 )
             except OSError as error:
                 raise WorkbenchError(f"{self.name} does not start: {command[0]}: {error.strerror}") from None

@@ -67,7 +67,9 @@ _BUS = """\
   </policy>
 </busconfig>
 """
-SHUTDOWN = bytes.fromhex("8001 0000000c 00000145 0000")  # TPM2_Shutdown(TPM_SU_CLEAR)
+# TPM2_DictionaryAttackLockReset by the lockout authority, whose password is empty on a TPM of ours.
+_RESET_LOCKOUT = bytes.fromhex("8002 0000001b 00000139 4000000a 00000009 40000009 0000 00 0000")
+_SUCCESS = bytes.fromhex("00000000")
 
 
 class TPM(Provider):
@@ -162,7 +164,8 @@ class TPM(Provider):
                 self.why_not() or f"{self.title} is not whole: workbench token up {self.name} --fresh"
             )
         tpm, bus, manager = self.daemons()
-        if not (tpm.running() and bus.running()):
+        fresh = not (tpm.running() and bus.running())
+        if fresh:
             self.stop()
         state, at = private_directory(self.directory / "state"), self.directory
         self._start(
@@ -175,6 +178,8 @@ class TPM(Provider):
             "--flags=not-need-init,startup-clear",
             "--log=file=/dev/null",  # it writes a line for every command of the TPM
         )
+        if fresh:
+            _reset_lockout(at / "tpm")
         write_private(at / "bus.conf", _BUS.format(path=at / "bus", uid=os.geteuid()))
         self._start(bus, "--nofork", "--nopidfile", "--nosyslog", f"--config-file={at / 'bus.conf'}")
         self._start(
@@ -186,17 +191,6 @@ class TPM(Provider):
             *(["--allow-root"] if os.geteuid() == 0 else []),
             ready=self._manager_on_bus,
         )
-
-    def stop(self) -> None:
-        """Stop all three, and tell the TPM first: one that is switched off unasked counts it as an attack."""
-        if self.real is not None:
-            return
-        tpm, bus, manager = self.daemons()
-        manager.stop()
-        bus.stop()
-        if tpm.running():
-            _shut_down(self.directory / "tpm")
-        tpm.stop()
 
     def _start(self, daemon: Daemon, *arguments: str, ready: Callable[[], bool] | None = None) -> None:
         program = locate(_PROGRAMS[daemon.name])
@@ -222,12 +216,18 @@ class TPM(Provider):
         return {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.directory / 'bus'}"}
 
 
-def _shut_down(path: Path) -> None:
+def _reset_lockout(path: Path) -> None:
+    """Let a TPM that was switched off without notice forget it: it counts that as an attack on its PINs."""
     try:
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(2)
+            line.settimeout(5)
             line.connect(str(path))
-            line.sendall(SHUTDOWN)
-            line.recv(64)
-    except OSError:
-        return  # it hangs, or has gone: stopping it comes next either way
+            line.sendall(_RESET_LOCKOUT)
+            answer = line.recv(64)
+    except OSError as error:
+        raise WorkbenchError(f"swtpm does not answer at {path}: {error}") from None
+    if answer[6:10] != _SUCCESS:
+        raise WorkbenchError(
+            f"swtpm keeps its lockout (TPM response 0x{answer[6:10].hex()}); "
+            "make the token anew with: workbench token up tpm --fresh"
+        )

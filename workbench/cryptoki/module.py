@@ -83,9 +83,7 @@ class Module:
         self.native = NativeBinding(self.library)
         self.pykcs11 = PyKCS11Binding(self.path)
         # PyKCS11 asks for a function list of its own: it can join in only where that is the same one
-        self.binding: BindingChoice = (
-            "native" if binding == "auto" and not self.library.one_list else binding
-        )
+        self.binding: BindingChoice = "native" if binding == "auto" and not self.library.one_list else binding
         self._policies: dict[int | None, Policy] = {}  # None: no slot, so nobody vouched for it
         self._routes: dict[str, NativeBinding | PyKCS11Binding] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}

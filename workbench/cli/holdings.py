@@ -1,17 +1,21 @@
-"""The tokens of this machine: `doctor`, `tokens` and `token up`."""
+"""The tokens of this machine: `doctor`, `tokens`, and `token up`, `down`, `status` and `env`."""
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import attrs
 import typer
 
 from workbench.cli.base import AsJson, app, out, print_json, progress_bar, table
+from workbench.faults import WorkbenchError
 
 __all__: list[str] = []
 
-token_app = typer.Typer(help="Bring a sandbox token up, or look at it.", no_args_is_help=True)
+token_app = typer.Typer(
+    help="Sandbox tokens: bring one up, take it down, look what runs for it.", no_args_is_help=True
+)
 app.add_typer(token_app, name="token")
 
 
@@ -34,7 +38,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command("tokens")
 def list_tokens(as_json: AsJson = False) -> None:
-    """The tokens that have a name here, and what each of them is."""
+    """The tokens that have a name here: sandboxes, those of workbench.toml, and the modules that p11-kit knows."""
     from workbench.inspection import overview
 
     found = overview()
@@ -62,3 +66,62 @@ def token_up(
         progress.add_task(f"bringing {name} up", total=None)
         sandbox = tokens.provider(name).up(fresh)
     print(f"{sandbox.name} is up: token {sandbox.label!r} by {sandbox.module}")
+
+
+@token_app.command("down")
+def token_down(
+    name: Annotated[str | None, typer.Argument(help="A sandbox's name.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every sandbox.")] = False,
+) -> None:
+    """Stop what runs for a sandbox token. The token itself stays, and `token up` finds it again."""
+    from workbench import tokens
+
+    if (name is None) is not everything:
+        raise WorkbenchError("say which sandbox to take down: workbench token down NAME, or --all")
+    for provider in tokens.PROVIDERS.values() if name is None else (tokens.provider(name),):
+        stopped = [daemon for daemon, runs in provider.running().items() if runs]
+        provider.down()
+        print(f"{provider.name} is down; stopped: {', '.join(stopped) or 'nothing, nothing ran for it'}")
+
+
+@token_app.command("status")
+def token_status(
+    name: Annotated[str | None, typer.Argument(help="A sandbox's name; without it, every one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which sandbox tokens are up, and what runs for them. Nothing is started by looking."""
+    from workbench.inspection import standing
+
+    found = standing(name)
+    if as_json:
+        print_json([attrs.asdict(one) for one in found])
+        return
+    shown = table("token", "state", "label", "daemons", "next step")
+    for one in found:
+        daemons = [
+            f"{daemon.name} (pid {daemon.pid}, since {daemon.since})"
+            if daemon.running
+            else f"{daemon.name} (not running)"
+            for daemon in one.daemons
+        ]
+        reason = " · ".join(filter(None, [one.reason, one.command]))
+        shown.add_row(one.name, one.state, one.label or "", "\n".join(daemons), reason)
+    out.print(shown)
+
+
+@token_app.command("env")
+def token_env(
+    name: Annotated[str, typer.Argument(help="A sandbox's name.")] = "sandbox", as_json: AsJson = False
+) -> None:
+    """What another program needs to use a sandbox token: `eval "$(workbench token env NAME)"`.
+
+    The PIN is not shown: PKCS11_PIN_FILE names the file that holds it, and PKCS11_URI refers to that file.
+    """
+    from workbench import tokens
+
+    variables = tokens.provider(name).exports()
+    if as_json:
+        print_json(variables)
+        return
+    for variable, value in variables.items():
+        print(f"export {variable}={shlex.quote(value)}")

@@ -2,5 +2,6 @@
 
 from workbench.inspection.doctor import Check, examine
 from workbench.inspection.overview import TokenSummary, overview
+from workbench.inspection.standing import DaemonStanding, Standing, standing
 
-__all__ = ["Check", "TokenSummary", "examine", "overview"]
+__all__ = ["Check", "DaemonStanding", "Standing", "TokenSummary", "examine", "overview", "standing"]

@@ -16,6 +16,7 @@ import attrs
 from workbench.cryptoki import C, Module, Secret, allow_all
 from workbench.faults import WorkbenchError
 from workbench.tokens.home import home, locked, private_directory, write_private
+from workbench.tokens.pins import PinSource
 from workbench.tokens.providers.daemons import Daemon
 from workbench.tokens.providers.packages import (
     can_bring,
@@ -26,6 +27,7 @@ from workbench.tokens.providers.packages import (
     mirror_refusal,
     unpack,
 )
+from workbench.tokens.uri import Uri
 
 __all__ = ["Provider", "Sandbox", "make", "write_private"]
 
@@ -176,10 +178,24 @@ class Provider(ABC):
         os.environ.update(self.environment())
 
     def exports(self) -> Mapping[str, str]:
-        """The variables for a program that is not ours, to be set before it starts."""
-        module = self.find()
-        path = None if module is None else library_path(module)
-        return {**self.environment(), **({} if path is None else {"LD_LIBRARY_PATH": path})}
+        """The variables for a program that is not ours, to be set before it starts; the sandbox is brought up.
+
+        Beside the module's own: PKCS11_MODULE (the name that OpenSSL's engine knows it by too),
+        PKCS11_PROVIDER_MODULE (OpenSSL's provider), PKCS11_TOKEN_LABEL, PKCS11_PIN_FILE and PKCS11_URI.
+        """
+        sandbox = self.up()
+        path = library_path(sandbox.module)
+        pin = self.directory / "user.pin"
+        uri = Uri(token=sandbox.label, serial=sandbox.serial, pin_source=PinSource("file", str(pin)))
+        return {
+            **self.environment(),
+            **({} if path is None else {"LD_LIBRARY_PATH": path}),
+            "PKCS11_MODULE": str(sandbox.module),
+            "PKCS11_PROVIDER_MODULE": str(sandbox.module),
+            "PKCS11_TOKEN_LABEL": sandbox.label,
+            "PKCS11_PIN_FILE": str(pin),
+            "PKCS11_URI": str(uri),
+        }
 
     # --- the token
 

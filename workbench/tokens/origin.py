@@ -15,6 +15,7 @@ from workbench.tokens.config import AllowedKey, Declared, load
 from workbench.tokens.home import home
 from workbench.tokens.pins import PinSource
 from workbench.tokens.providers import DEFAULT, PROVIDERS, Provider, Sandbox
+from workbench.tokens.providers.found import found_module
 from workbench.tokens.uri import Uri, is_uri, parse_uri
 
 __all__ = ["DeclaredOrigin", "Origin", "SandboxOrigin", "known", "origin"]
@@ -188,8 +189,7 @@ def origin(name: str, fresh: bool = False) -> Origin:
     if is_uri(name):
         return _by_uri(parse_uri(name))
     if name.startswith("p11-kit:"):
-        module = _registered(name.removeprefix("p11-kit:"))
-        return DeclaredOrigin(Declared(name, "", Uri(), module=module), module)
+        return _in_registered(name, name.removeprefix("p11-kit:"), Uri())
     if "/" in name:
         return DeclaredOrigin(Declared(name, "", Uri(), module=Path(name)), _file(Path(name)))
     names = ", ".join(["sandbox", *known()])
@@ -226,8 +226,7 @@ def _by_uri(uri: Uri) -> Origin:
             f"no token that is known here fits {plain}; declare it in workbench.toml, "
             "or say which module of p11-kit's it is in with ?module-name=NAME"
         )
-    module = _registered(uri.module_name)
-    return DeclaredOrigin(Declared(str(plain), "", plain, module=module, pin=uri.pin_source), module)
+    return _in_registered(str(plain), uri.module_name, plain, uri.pin_source)
 
 
 def _agrees(uri: Uri, label: str | None, serial: str | None) -> bool:
@@ -241,7 +240,7 @@ def _module_of(declared: Declared) -> Path:
     if declared.module is not None:
         return _file(declared.module)
     if declared.module_name is not None:
-        return _registered(declared.module_name)
+        return _registered(declared.module_name)[0]
     raise WorkbenchError(
         f"token {declared.name!r} names no module; give module or module_name in {declared.file}"
     )
@@ -253,5 +252,13 @@ def _file(path: Path) -> Path:
     return path
 
 
-def _registered(name: str) -> Path:
-    raise WorkbenchError(f"no module of p11-kit's is named {name!r}")
+def _in_registered(name: str, module: str, uri: Uri, pin: PinSource | None = None) -> Origin:
+    """A token in a module that is registered with p11-kit on this machine."""
+    path, init_string = _registered(module)
+    return DeclaredOrigin(Declared(name, "", uri, module=path, pin=pin, init_string=init_string), path)
+
+
+def _registered(name: str) -> tuple[Path, str | None]:
+    found = found_module(name)
+    assert found.path is not None, "found_module says why it cannot be opened"
+    return found.path, found.init_string

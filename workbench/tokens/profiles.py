@@ -57,7 +57,8 @@ def profiles() -> Mapping[str, Profile]:
     """Every profile by its name, in alphabetical order."""
     folder = files("workbench.tokens") / "data" / "profiles"
     found = sorted(
-        (entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda e: e.name
+        (entry for entry in folder.iterdir() if entry.name.endswith(".toml")),
+        key=lambda e: e.name.removesuffix(".toml"),
     )
     return {
         entry.name.removesuffix(".toml"): parse_profile(

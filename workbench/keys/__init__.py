@@ -1,7 +1,7 @@
 """Keys on a token: generating them, signing with them, and their encodings. A session handle is all they need."""
 
 from workbench.keys.encodings import CURVES, Curve, curve_of, der_to_rs, point_from_token, rs_to_der
-from workbench.keys.generate import generate_key_pair, generate_secret_key
+from workbench.keys.generate import TemplateRules, generate_key_pair, generate_secret_key
 from workbench.keys.pair import KeyPair, ObjectHandle, SecretKey
 from workbench.keys.public import PublicKey, read_public_key
 
@@ -12,6 +12,7 @@ __all__ = [
     "ObjectHandle",
     "PublicKey",
     "SecretKey",
+    "TemplateRules",
     "curve_of",
     "der_to_rs",
     "generate_key_pair",

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import attrs
+
 from workbench.cryptoki import AttributeValue, C, SessionLike
 from workbench.faults import WorkbenchError
 from workbench.keys.encodings import CURVES
 from workbench.keys.pair import KeyPair, SecretKey
 
-__all__ = ["generate_key_pair", "generate_secret_key"]
+__all__ = ["TemplateRules", "generate_key_pair", "generate_secret_key"]
+
+
+@attrs.frozen
+class TemplateRules:
+    """What a vendor's templates must not and must say: attributes left out, and attributes always given."""
+
+    never_send: frozenset[str] = frozenset()
+    always_send: Mapping[str, AttributeValue] = attrs.field(factory=dict)
+
+    def applied(self, template: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
+        """The template as the vendor wants it."""
+        kept = {name: value for name, value in template.items() if name not in self.never_send}
+        return {**self.always_send, **kept}
+
+
+ANY = TemplateRules()
 
 
 def generate_key_pair(
@@ -18,6 +38,7 @@ def generate_key_pair(
     curve: str = "P-256",
     label: str = "",
     token: bool = False,
+    rules: TemplateRules = ANY,
 ) -> KeyPair:
     """Generate a key pair on the token (C_GenerateKeyPair, 5.18.2).
 
@@ -49,12 +70,18 @@ def generate_key_pair(
             public["CKA_EC_PARAMS"] = CURVES["Ed25519"].params
         case _:
             raise WorkbenchError(f"no key pair of kind {kind!r}; one of RSA, EC, Ed25519")
-    handles = C.GenerateKeyPair(session, mechanism, public, private)
+    handles = C.GenerateKeyPair(session, mechanism, rules.applied(public), rules.applied(private))
     return KeyPair(session.handle, kind, *handles)
 
 
 def generate_secret_key(
-    session: SessionLike, kind: str = "AES", *, bits: int = 256, label: str = "", token: bool = False
+    session: SessionLike,
+    kind: str = "AES",
+    *,
+    bits: int = 256,
+    label: str = "",
+    token: bool = False,
+    rules: TemplateRules = ANY,
 ) -> SecretKey:
     """Generate a secret key (C_GenerateKey, 5.18.1): ``AES`` of 128, 192 or 256 bits, sensitive, not extractable."""
     if kind != "AES":
@@ -69,4 +96,4 @@ def generate_secret_key(
         "CKA_VALUE_LEN": bits // 8,
         "CKA_LABEL": label,
     }
-    return SecretKey(session.handle, kind, C.GenerateKey(session, "CKM_AES_KEY_GEN", template))
+    return SecretKey(session.handle, kind, C.GenerateKey(session, "CKM_AES_KEY_GEN", rules.applied(template)))

@@ -207,7 +207,7 @@ class _Measurement:
                 "plan": attrs.asdict(self.plan),
                 **meta,
                 "loop": "closed: every thread makes its next call when the last one has returned",
-                "keys": "session keys, made for this run; one of each kind, shared by the threads",
+                "keys": "made for this run, one of each kind, shared by the threads; the token says whether session or token objects",
                 "sessions": "one per thread, read/write, logged in",
                 "machine": machine(),
                 "packages": packages(),

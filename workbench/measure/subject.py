@@ -9,7 +9,6 @@ import attrs
 from workbench import spec
 from workbench.cryptoki import CryptokiError, Mechanism
 from workbench.faults import PolicyRefusal
-from workbench.keys import generate_key_pair, generate_secret_key
 from workbench.measure.drivers import drive
 from workbench.measure.floor import floor_job
 from workbench.measure.guarded import drive_within, fitting_key
@@ -204,11 +203,11 @@ def _key(token: Token, case: Case) -> int:
 
 
 def generate_key(session: Session, name: str) -> int:
-    """Generate the key of this name in ``KEYS`` as a session object; the handle that a case works with."""
+    """Generate the key of this name in ``KEYS``, to go with its session; the handle that a case works with."""
     chosen = KEYS[name]
     if chosen.kind == "AES":
-        return generate_secret_key(session, chosen.kind, bits=chosen.bits).handle
-    return generate_key_pair(session, chosen.kind, bits=chosen.bits, curve=chosen.curve).private_handle
+        return session.generate_secret(chosen.kind, bits=chosen.bits).handle
+    return session.generate(chosen.kind, bits=chosen.bits, curve=chosen.curve).private_handle
 
 
 def make_job(session: Session, case: Case, key: int, user: int) -> Job:

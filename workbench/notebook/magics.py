@@ -59,19 +59,19 @@ class WorkbenchMagics(Magics):
 
     @cell_magic
     def requires(self, line: str, cell: str) -> Any:
-        """Run the cell only if the token in the variable `token` offers these mechanisms.
+        """Run the cell only if the token in the variable `token` offers these mechanisms, functions and ways.
 
-        %%requires CKM_EDDSA
+        %%requires CKM_EDDSA C_SessionCancel session-objects
         Otherwise the cell prints one fixed line, which a run against the committed outputs accepts.
         """
         names = line.split()
         if not names:
-            raise WorkbenchError("%%requires needs a mechanism, for example: %%requires CKM_EDDSA")
+            raise WorkbenchError("%%requires needs a name, for example: %%requires CKM_EDDSA")
         shell = cast("InteractiveShell", self.shell)
         token = shell.user_ns.get("token")
         if token is None:
             raise WorkbenchError("%%requires asks the variable `token`: open one first, token = wb.open()")
-        missing = [name for name in names if not token.offers(name)]
+        missing = token.lacking(*names)
         if missing:
             print(missing_line(missing))
             return None

@@ -15,7 +15,7 @@ __all__ = ["MAGIC", "missing_line", "required", "says_missing"]
 
 MAGIC: Final = "requires"
 
-_LINE: Final = re.compile(r"not offered by this token: (?P<names>CKM_\w+(?:, CKM_\w+)*) \(cell not run\)")
+_LINE: Final = re.compile(r"not offered by this token: (?P<names>[\w-]+(?:, [\w-]+)*) \(cell not run\)")
 
 
 def missing_line(missing: Iterable[str]) -> str:

@@ -26,6 +26,11 @@ def guard(token: Token) -> Guard:
     assert isinstance(token.origin, DeclaredOrigin)
     declared = token.origin.declared
     production = declared.policy == "production"
+    known = token.profile
+    lasting = known is not None and known.templates is not None and known.templates.lasting
+    always_writes = known is not None and known.limits is not None and not known.limits.read_only_sessions
+    # what is made there cannot be taken back, so consenting to token objects alone is not enough
+    held_back = {"token-objects"} if lasting and "irreversible" not in declared.consent else set()
 
     def gate(pin: bytes | None) -> None:
         info = token.info
@@ -55,9 +60,9 @@ def guard(token: Token) -> Guard:
         refused=refused,
         claims=lambda label, runs: claims(token, label, runs),
         made=made,
-        consents=declared.consent,
+        consents=declared.consent - held_back,
         operations=declared.operations,
-        read_write=not production,
+        read_write=not production or always_writes,
     )
 
 

@@ -14,6 +14,7 @@ from workbench.tokens.budget import Budget
 from workbench.tokens.config import AllowedKey, Declared, load
 from workbench.tokens.home import home
 from workbench.tokens.pins import PinSource
+from workbench.tokens.profiles import profile
 from workbench.tokens.providers import DEFAULT, PROVIDERS, Provider, Sandbox
 from workbench.tokens.providers.found import found_module
 from workbench.tokens.uri import Uri, is_uri, parse_uri
@@ -152,7 +153,8 @@ class DeclaredOrigin(Origin):
     def pin(self) -> Secret | None:
         """From its source."""
         assert self.pin_source is not None
-        return self.pin_source.read(self.name)
+        form = profile(self.profile).pin.form if self.profile else None
+        return self.pin_source.read(self.name, form)
 
     def login(self, session: SessionLike, pin: Secret | None) -> None:
         """As the user, or as the named or the vendor's own kind of user that the configuration says."""
@@ -241,9 +243,14 @@ def _module_of(declared: Declared) -> Path:
         return _file(declared.module)
     if declared.module_name is not None:
         return _registered(declared.module_name)[0]
-    raise WorkbenchError(
-        f"token {declared.name!r} names no module; give module or module_name in {declared.file}"
-    )
+    known = profile(declared.profile or "")
+    found = known.module.found()
+    if not found:
+        raise WorkbenchError(
+            f"the module of profile {declared.profile!r} is at none of its usual places "
+            f"({', '.join(known.module.patterns)}); give module in {declared.file}"
+        )
+    return found[0]
 
 
 def _file(path: Path) -> Path:

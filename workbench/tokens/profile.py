@@ -20,6 +20,7 @@ __all__ = [
     "STATUSES",
     "TOPICS",
     "VARIABLE_KINDS",
+    "WAYS",
     "Configuration",
     "Encodings",
     "Evidence",
@@ -53,6 +54,11 @@ TOPICS = (
 )
 VARIABLE_KINDS = ("file", "directory", "address", "text", "flag", "secret")
 ENCODING_CHOICES = ("raw", "der", "either")
+# Ways of the standard that a token may lack; lessons ask for them by these names (%%requires).
+WAYS = {
+    "session-objects": "objects that go with their session (CKA_TOKEN false, 4.4)",
+    "logout-at-last-close": "the last session to close ends the login (5.6.2)",
+}
 
 _text = instance_of(str)
 _maybe_text = optional(instance_of(str))
@@ -171,6 +177,11 @@ class Templates:
     creation_irreversible: bool = attrs.field(default=False, validator=_flag)
     replicated: bool = attrs.field(default=False, validator=_flag)
 
+    @property
+    def lasting(self) -> bool:
+        """Whether what is created cannot be taken back as if it had not been, or appears on other devices too."""
+        return self.creation_irreversible or self.replicated
+
 
 @attrs.frozen
 class Encodings:
@@ -201,7 +212,10 @@ class Limits:
 
 @attrs.frozen
 class Switches:
-    """Deviations that our own code must know, each explained by a fact of the same profile."""
+    """Deviations that our own code must know, each explained by a fact of the same profile.
+
+    ``lacks``: names of ``WAYS``.
+    """
 
     evidence: Evidence
     serialise_start: bool = attrs.field(default=False, validator=_flag)
@@ -209,6 +223,9 @@ class Switches:
     nul_padded_text: bool = attrs.field(default=False, validator=_flag)
     digest_outside_list: bool = attrs.field(default=False, validator=_flag)
     pbkdf2_length_by_pointer: bool = attrs.field(default=False, validator=_flag)
+    lacks: tuple[str, ...] = attrs.field(
+        default=(), converter=tuple, validator=deep_iterable(in_(WAYS), instance_of(tuple))
+    )
 
 
 @attrs.frozen

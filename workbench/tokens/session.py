@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from workbench.cryptoki import C, SessionHandle, SessionInfo, Template, operations
+from workbench.cryptoki import C, SessionHandle, SessionInfo, Template, errors, operations
 from workbench.keys import KeyPair, SecretKey, generate_key_pair, generate_secret_key
+from workbench.tokens import ledger
 from workbench.tokens.spending import Cost
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class Session:
         self.token = token
         self.handle = handle
         self._open = True
+        self._passing: list[int] = []  # token objects that stand for session objects
 
     @property
     def info(self) -> SessionInfo:
@@ -43,21 +46,38 @@ class Session:
     ) -> KeyPair:
         """Generate a key pair: ``RSA`` (``bits``, default 2048), ``EC`` (``curve``) or ``Ed25519``.
 
-        A session object unless ``token``.
+        A session object unless ``token``; on a token without any, a token object that ``close`` destroys.
         """
-        return generate_key_pair(
-            self, kind, bits=bits or 2048, curve=curve, label=self._label(label, token), token=token
+        stored, name = self._place(label, token)
+        rules = self.token.template_rules
+        made = generate_key_pair(
+            self, kind, bits=bits or 2048, curve=curve, label=name, token=stored, rules=rules
         )
+        if stored and not token:
+            self._passing += [made.private_handle, made.public_handle]
+        return made
 
     def generate_secret(
         self, kind: str = "AES", *, bits: int = 256, label: str = "", token: bool = False
     ) -> SecretKey:
-        """Generate a secret key of ``bits``: ``AES``. A session object unless ``token``."""
-        return generate_secret_key(self, kind, bits=bits, label=self._label(label, token), token=token)
+        """Generate a secret key of ``bits``: ``AES``. A session object unless ``token``, as ``generate``."""
+        stored, name = self._place(label, token)
+        made = generate_secret_key(
+            self, kind, bits=bits, label=name, token=stored, rules=self.token.template_rules
+        )
+        if stored and not token:
+            self._passing.append(made.handle)
+        return made
 
-    def _label(self, label: str, stored: bool) -> str:
-        """On a token that is not ours, what stays there says which run made it."""
-        return self.token.run_label(label) if stored and self.token.policy.name != "sandbox" else label
+    def _place(self, label: str, token: bool) -> tuple[bool, str]:
+        """Whether an object will be a token object, and its label: what may stay says which run made it."""
+        stored = token or not self.token.offers("session-objects")
+        ours = self.token.policy.name == "sandbox"
+        if not stored or (ours and (token or label)):
+            return stored, label
+        if ours:
+            ledger.record(self.token.identity, self.token.run_label())
+        return stored, self.token.run_label(label)
 
     def find(self, template: Template | None = None) -> list[int]:
         """The handles of all objects with these attributes (5.7.7 to 5.7.9); none given finds all."""
@@ -68,10 +88,18 @@ class Session:
         return C.GenerateRandom(self, length)
 
     def close(self) -> None:
-        """C_CloseSession (5.6.2); closing twice changes nothing."""
+        """C_CloseSession (5.6.2), after objects that are to go with it; closing twice changes nothing."""
         if self._open:
             self._open = False
-            C.CloseSession(self)
+            try:
+                self._remove_passing()
+            finally:
+                C.CloseSession(self)
+
+    def _remove_passing(self) -> None:
+        for handle in self._passing:
+            with suppress(errors.error_class("CKR_OBJECT_HANDLE_INVALID")):  # destroyed before, by its user
+                C.DestroyObject(self, handle)
 
     def __enter__(self) -> Session:
         return self

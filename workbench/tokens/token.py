@@ -12,6 +12,7 @@ from workbench import spec
 from workbench.cryptoki import C, Module, Secret, TokenInfo, allow_all, errors
 from workbench.cryptoki.module import BindingChoice
 from workbench.faults import WorkbenchError
+from workbench.keys import TemplateRules
 from workbench.tokens import ledger, tombstones
 from workbench.tokens.guard import Guard
 from workbench.tokens.guarding import guard
@@ -19,6 +20,8 @@ from workbench.tokens.home import locked
 from workbench.tokens.named_keys import NamedKey, find_key
 from workbench.tokens.origin import DeclaredOrigin, Origin, known, origin
 from workbench.tokens.pins import ASKED_ONCE, remember
+from workbench.tokens.profile import WAYS, Profile
+from workbench.tokens.profiles import profile, profile_of
 from workbench.tokens.providers import PROVIDERS, provider
 from workbench.tokens.session import Session
 from workbench.tokens.spending import Cost, describe_cost
@@ -102,9 +105,43 @@ class Token:
         """The numbers of the token's mechanisms, in ascending order."""
         return tuple(sorted(self.module.mechanisms(self.slot)))
 
-    def offers(self, *mechanisms: str) -> bool:
-        """Whether the token's list has all of these mechanisms."""
-        return all(spec.value(name) in self.module.mechanisms(self.slot) for name in mechanisms)
+    @property
+    def profile(self) -> Profile | None:
+        """What is known of the module's ways: the profile that its origin names, or that its file tells; or nothing."""
+        named = self.origin.profile
+        return profile_of(path=self.module.path) if named is None else profile(named)
+
+    @property
+    def template_rules(self) -> TemplateRules:
+        """What the profile says that the module's templates must and must not hold."""
+        known = self.profile
+        if known is None or known.templates is None:
+            return TemplateRules()
+        return TemplateRules(frozenset(known.templates.never_send), known.templates.always_send)
+
+    def offers(self, *names: str) -> bool:
+        """Whether the token has all of these: mechanisms of its list (CKM_…), functions of its module (C_…), and
+        ways of the standard (``session-objects``; ``profile.WAYS`` has them all) that its profile does not say it lacks.
+
+        Errors: ``WorkbenchError`` for a name that is none of the three.
+        """
+        return not self.lacking(*names)
+
+    def lacking(self, *names: str) -> tuple[str, ...]:
+        """Those of the names that the token does not offer."""
+        return tuple(name for name in names if not self._offers(name))
+
+    def _offers(self, name: str) -> bool:
+        if name.startswith("CKM_"):
+            return spec.value(name) in self.module.mechanisms(self.slot)
+        if name.startswith("C_"):
+            return self.module.native.missing(name) is None
+        if name not in WAYS:
+            raise WorkbenchError(
+                f"{name!r} is no mechanism, function or way; the ways are: {', '.join(WAYS)}"
+            )
+        found = self.profile
+        return found is None or found.switches is None or name not in found.switches.lacks
 
     def session(self, rw: bool | None = None, login: bool = True) -> Session:
         """Open a session (5.6.1), and log the user in (5.6.8) unless some session of this process did already.
@@ -186,6 +223,7 @@ class Token:
             "library_manufacturer": module.manufacturerID,
             "cryptoki": str(module.cryptokiVersion),
             "policy": self.policy.name,
+            "key_residency": "session objects" if self.offers("session-objects") else "token objects",
         }
 
     def _rows(self) -> list[tuple[str, str]]:

@@ -41,7 +41,7 @@ class P11Kit(Provider):
 
     name = "p11-kit"
     title = "p11-kit server over SoftHSM2"
-    profile = "p11-kit"
+    profile = "p11-kit-client"
     packages = ("p11-kit", "p11-kit-modules", *SoftHSM.packages)
     # Installing the client and the trust module registers the latter for everybody on this machine.
     always_unpacked = True

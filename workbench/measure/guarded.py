@@ -12,19 +12,15 @@ from workbench.cryptoki import Policy
 from workbench.measure.drivers import drive
 from workbench.measure.jobs import OPERATIONS, Job, ThreadResult
 from workbench.measure.plan import KEYS, Case
-from workbench.tokens import FINDING, Cost, NamedKey, Token
+from workbench.tokens import FINDING, SESSION_WITH_LOGIN, Cost, NamedKey, Token
 
 __all__ = ["announce", "case_cost", "drive_within", "fitting_key", "merged", "opening_cost"]
-
-# What a worker asks for its one session with a token in production, whose end is C_CloseAllSessions.
-_OPENING: Cost = {"C_OpenSession": 1, "C_GetSessionInfo": 1, "C_Login": 1}
-_ENDING: Cost = {"C_CloseAllSessions": 1}
 
 
 def opening_cost(keys: int) -> Cost:
     """What opening a token in production, finding so many named keys and leaving it again ask of it."""
     finding = {function: count * keys for function, count in FINDING.items()} if keys else {}
-    return {**_OPENING, **finding, **_ENDING}
+    return {**SESSION_WITH_LOGIN, **finding}
 
 
 def announce(token: Token, cost: Mapping[str, int]) -> str:

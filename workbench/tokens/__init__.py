@@ -6,7 +6,7 @@ from workbench.tokens.ledger import current_run, join_run
 from workbench.tokens.named_keys import FINDING, NamedKey
 from workbench.tokens.origin import origin
 from workbench.tokens.providers import PROVIDERS, Provider, Sandbox, provider
-from workbench.tokens.session import Session
+from workbench.tokens.session import SESSION, SESSION_WITH_LOGIN, Session
 from workbench.tokens.spending import Cost, describe_cost
 from workbench.tokens.sweeping import Swept, sweep
 from workbench.tokens.token import (
@@ -23,6 +23,8 @@ from workbench.tokens.token import open_token as open
 __all__ = [
     "FINDING",
     "PROVIDERS",
+    "SESSION",
+    "SESSION_WITH_LOGIN",
     "Cost",
     "NamedKey",
     "Provider",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import weakref
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Token:
         self.policy = allow_all("sandbox") if origin.standing == "sandbox" else guard(self)
         self._slot: int | None = None
         self._login_lock = threading.Lock()
+        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
     @property
     def label(self) -> str:
@@ -150,6 +152,7 @@ class Token:
         """
         writes = self.policy.read_write if rw is None else rw
         session = Session(self, C.OpenSession(self.module, self.slot, "CKF_RW_SESSION" if writes else 0))
+        self._sessions.add(session)
         if login:
             try:
                 self._login(session)
@@ -201,7 +204,9 @@ class Token:
         return str(ledger.RunLabel(ledger.host(), ledger.current_run(), name))
 
     def close(self) -> None:
-        """Close every session of this process with the token (5.6.3). The module stays initialised."""
+        """Close every session of this process with the token (5.6.2, 5.6.3). The module stays initialised."""
+        for session in list(self._sessions):
+            session.close()
         if isinstance(self.policy, Guard) and not self.policy.spending.sessions:
             return  # a token that was only looked at is not asked
         C.CloseAllSessions(self.module, self.slot)

@@ -1,6 +1,6 @@
 """pytest plugin: every notebook that is collected runs once per token and is judged cell by cell.
 
-    pytest notebooks                             every token that this machine can bring up
+    pytest notebooks                             every sandbox that this machine can bring up
     pytest notebooks --token softhsm             one token
     pytest notebooks/03-signing.ipynb::nss       one notebook on one token
     pytest --nbval notebooks                     nbval by itself; this plugin steps aside
@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME",
         dest="workbench_tokens",
-        help="run notebooks on this token (repeatable; default: every token known)",
+        help="run notebooks on this token (repeatable; default: every sandbox)",
     )
     group.addoption(
         "--notebook-artifacts",
@@ -77,7 +77,7 @@ class NotebookFile(pytest.File):
         """One run for each token."""
         from workbench import tokens
 
-        for token in self.config.option.workbench_tokens or tokens.known():
+        for token in self.config.option.workbench_tokens or tokens.PROVIDERS:
             yield TokenRun.from_parent(self, name=token)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import weakref
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,8 @@ class Token:
     def close(self) -> None:
         """Close every session of this process with the token (5.6.2, 5.6.3). The module stays initialised."""
         for session in list(self._sessions):
-            session.close()
+            with suppress(errors.error_class("CKR_SESSION_HANDLE_INVALID")):  # closed behind our back
+                session.close()
         if isinstance(self.policy, Guard) and not self.policy.spending.sessions:
             return  # a token that was only looked at is not asked
         C.CloseAllSessions(self.module, self.slot)

@@ -48,9 +48,9 @@ def _brought_up(name: str) -> bool:
     try:
         with progress_bar() as progress:
             progress.add_task(f"bringing {name} up", total=None)
-            tokens.provider(name).up()
+            tokens.origin(name)
     except WorkbenchError as error:
-        if name == tokens.provider("sandbox").name:
+        if name in ("sandbox", PLAIN[0]):
             raise
         err.print(f"without {name}: {error}", markup=False)
         return False

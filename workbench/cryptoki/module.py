@@ -23,6 +23,8 @@ __all__ = ["Module", "ObjectLike", "SessionHandle", "SessionLike"]
 CONTROL_CHAPTERS = frozenset({"5.4", "5.5", "5.6"})
 # PyKCS11 would hold the GIL while it waits: no other thread of Python could run, nor call C_Finalize to end it.
 WAITS = frozenset({"C_WaitForSlotEvent"})
+# PyKCS11 asks for the length in every one of these calls, a length query too: twice what a device was told of.
+DOUBLES = frozenset({"C_GetSlotList"})
 ALREADY_INITIALIZED = spec.value("CKR_CRYPTOKI_ALREADY_INITIALIZED")
 BindingChoice = Literal["auto", "pykcs11", "native"]
 
@@ -141,7 +143,7 @@ class Module:
     def _choose(self, function: str) -> NativeBinding | PyKCS11Binding:
         if function == "C_Initialize" and self.init_string is not None:
             return self.native  # PyKCS11 cannot pass a parameter string
-        control = spec.function(function).chapter in CONTROL_CHAPTERS and function not in WAITS
+        control = spec.function(function).chapter in CONTROL_CHAPTERS and function not in WAITS | DOUBLES
         order: tuple[NativeBinding | PyKCS11Binding, ...] = (self.native, self.pykcs11)
         if self.binding == "pykcs11" or (self.binding == "auto" and control and self.pykcs11.attached):
             order = (self.pykcs11, self.native)

@@ -6,7 +6,7 @@ import os
 import sys
 
 # Each of these puts its commands on the application.
-from workbench.cli import demonstration, holdings, learning, lessons, measuring, profiles, reporting  # noqa: F401
+from workbench.cli import demonstration, holdings, inspecting, learning, lessons, measuring, profiles, reporting  # noqa: F401
 from workbench.cli.base import app
 from workbench.cryptoki import CryptokiError
 from workbench.faults import WorkbenchError

@@ -1,0 +1,109 @@
+"""What `inspect` says of mechanisms, held against programs that share nothing with it: pkcs11-tool, and one in C."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from workbench import spec
+from workbench.cryptoki.records import MechanismInfo
+from workbench.inspection.reading import read_mechanisms
+from workbench.tokens import Token
+
+Rows = dict[int, tuple[int, int, int]]  # number → smallest and largest key size, flags
+# pkcs11-tool prints the flags that it knows in words of its own
+TOOL_FLAGS = {
+    "hw": "CKF_HW",
+    "encrypt": "CKF_ENCRYPT",
+    "decrypt": "CKF_DECRYPT",
+    "digest": "CKF_DIGEST",
+    "sign": "CKF_SIGN",
+    "sign_recover": "CKF_SIGN_RECOVER",
+    "verify": "CKF_VERIFY",
+    "verify_recover": "CKF_VERIFY_RECOVER",
+    "generate": "CKF_GENERATE",
+    "generate_key_pair": "CKF_GENERATE_KEY_PAIR",
+    "wrap": "CKF_WRAP",
+    "unwrap": "CKF_UNWRAP",
+    "derive": "CKF_DERIVE",
+    "EC F_P": "CKF_EC_F_P",
+    "EC F_2M": "CKF_EC_F_2M",
+    "EC parameters": "CKF_EC_ECPARAMETERS",
+    "EC OID": "CKF_EC_OID",
+    "EC uncompressed": "CKF_EC_UNCOMPRESS",
+    "EC compressed": "CKF_EC_COMPRESS",
+    "EC curve name": "CKF_EC_CURVENAME",
+}
+
+
+def needed(program: str) -> str:
+    found = shutil.which(program)
+    if found is None and "CI" in os.environ:
+        pytest.fail(f"{program} is not installed on CI")
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+def ours(token: Token) -> dict[int, MechanismInfo]:
+    rows = read_mechanisms(token, token.mechanisms).value
+    assert all(row.info is not None for row in rows)
+    return {row.number: row.info for row in rows if row.info is not None}
+
+
+def plain(rows: dict[int, MechanismInfo]) -> Rows:
+    return {n: (info.ulMinKeySize, info.ulMaxKeySize, info.flags) for n, info in rows.items()}
+
+
+def tool_rows(text: str) -> Rows:
+    rows = {}
+    for line in text.splitlines()[1:]:
+        name, *said = line.strip().split(", ")
+        low = high = "0"  # it leaves sizes out that are both 0
+        size = re.fullmatch(r"keySize=\{(\d+),(\d+)\}", said[0]) if said else None
+        if size is not None:
+            low, high = size.groups()
+            del said[0]
+        flags = sum(spec.value(TOOL_FLAGS[word]) for word in said if not word.startswith("other flags"))
+        rows[tool_number(name)] = (int(low), int(high), flags)
+    return rows
+
+
+def tool_number(name: str) -> int:
+    if name.startswith("mechtype-"):
+        return int(name.removeprefix("mechtype-"), 16)
+    return spec.value("CKM_" + name.replace("-", "_"))
+
+
+def test_pkcs11_tool_lists_the_same_mechanisms_sizes_and_flags_on_softhsm(softhsm: Token) -> None:
+    tool = needed("pkcs11-tool")
+    command = [tool, "--module", softhsm.module.path, "--token-label", softhsm.label, "--list-mechanisms"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = tool_rows(done.stdout)
+    assert len(found) == 70
+    assert found == plain(ours(softhsm))
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("independent") / "mechanisms"
+    source = Path(__file__).with_name("mechanisms.c")
+    subprocess.run([needed("cc"), "-Wall", "-Wextra", "-Werror", "-o", made, source, "-ldl"], check=True)
+    return made
+
+
+def test_a_c_program_lists_the_same_mechanisms_sizes_and_flags(token: Token, program: Path) -> None:
+    environment = dict(os.environ)
+    if token.module.init_string is not None:
+        environment["MODULE_INIT"] = token.module.init_string
+    command = [program, token.module.path, token.label]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    found = {int(n, 16): (int(low), int(high), int(flags, 16)) for n, low, high, flags in rows}
+    assert len(found) >= 70
+    assert found == plain(ours(token))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,12 +16,11 @@ import pytest
 from furniture import HOSTILE, furnished
 
 from workbench import inspection
-from workbench.cryptoki import allow_all
 from workbench.faults import WorkbenchError
 from workbench.inspection import Inspection, Step
-from workbench.inspection.reading import LOOK, Cost, find, find_again, read_classes, read_objects
+from workbench.inspection.reading import LOOK, find, find_again, read_classes, read_objects
 from workbench.report import write_inspection
-from workbench.tokens import Token
+from workbench.tokens import Cost, Token
 from workbench.workers import Worker
 
 
@@ -59,7 +59,7 @@ def read(furnished_token: Token) -> Read:
     with Worker(furnished_token.name) as worker:
         return Read(
             inspection.inspect(worker, login=False),
-            inspection.inspect(worker, announce=lambda step, cost: announced.append((step, cost))),
+            inspection.inspect(worker, announce=lambda step, cost, said: announced.append((step, cost))),
             inspection.inspect(worker),
             announced,
             worker.run(sessions_open),
@@ -88,11 +88,11 @@ def test_what_was_announced_is_what_was_asked_call_for_call(read: Read) -> None:
     assert one.asked["C_GetAttributeValue"] == 3 * count
     assert one.asked["C_GetMechanismInfo"] == len(one.look.mechanisms)
     assert (one.asked["C_OpenSession"], one.asked["C_Login"], one.asked["C_CloseSession"]) == (1, 1, 1)
-    assert LOOK.items() <= one.asked.items()
+    assert one.steps[0].asked == LOOK
 
 
 def test_an_announcement_that_is_refused_ends_the_inspection(softhsm: Token) -> None:
-    def refuse(step: str, cost: Cost) -> None:
+    def refuse(step: str, cost: Cost, said: str) -> None:
         if "C_OpenSession" in cost:
             raise PermissionError(step)
 
@@ -234,13 +234,60 @@ def test_where_nothing_is_found_the_session_is_closed_all_the_same(softhsm: Toke
     assert (one.objects, one.findings) == ((), ())
 
 
-def test_on_a_production_token_only_certificates_profiles_and_named_keys_are_looked_for(
-    softhsm: Token, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def declared(softhsm: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Declare the SoftHSM token as somebody else's, under the name ``theirs``."""
+
+    def declare(more: str) -> None:
+        file = tmp_path / "workbench.toml"
+        pin = softhsm.origin.sandbox.directory / "user.pin"
+        file.write_text(
+            f"""[tokens.theirs]
+            module = "{softhsm.module.path}"
+            label = "{softhsm.label}"
+            pin = "file:{pin}"
+            environment = {{ SOFTHSM2_CONF = "{os.environ["SOFTHSM2_CONF"]}" }}
+            {more}"""
+        )
+        monkeypatch.setenv("WORKBENCH_CONFIG", str(file))
+
+    return declare
+
+
+def test_in_production_certificates_profiles_and_named_keys_are_looked_for_as_announced(
+    softhsm: Token, declared: Callable[[str], None]
 ) -> None:
-    monkeypatch.setattr(softhsm, "policy", allow_all("production"))
-    with furnished(softhsm):
-        one = inspection.inspect(Here(softhsm), named=({"CKA_LABEL": "weak"},))
-    assert {o.label for o in one.objects} == {"weak", "expired"}
+    declared(
+        """policy = "production"
+        [[tokens.theirs.keys]]
+        name = "signer"
+        label = "weak"
+        class = "private"
+        allow = ["sign"]"""
+    )
+    told: list[str] = []
+    with furnished(softhsm), Worker("theirs") as worker:
+        one = inspection.inspect(worker, announce=lambda step, cost, said: told.append(said))
+    assert {(o.object_class, o.label) for o in one.objects} == {
+        ("CKO_PRIVATE_KEY", "weak"),
+        ("CKO_CERTIFICATE", "expired"),
+    }
+    assert all(step.kept for step in one.steps), one.steps
     assert one.asked["C_FindObjectsInit"] == 3
+    assert one.policy == "production"
     assert not one.whole
-    assert not {f.rule for f in one.findings} & {"no-private-half", "certificate-without-key"}
+    assert "token 'theirs' (production) will be asked for" in told[0]
+    assert not {f.rule for f in one.findings} & {"no-public-half", "certificate-without-key"}
+
+
+def test_a_guest_is_read_whole_as_announced_until_its_budget_ends(
+    softhsm: Token, declared: Callable[[str], None]
+) -> None:
+    declared("""policy = "guest"
+        budget = { max_operations = 20 }""")
+    with furnished(softhsm), Worker("theirs") as worker:
+        one = inspection.inspect(worker, login=False)
+        assert all(step.kept for step in one.steps), one.steps
+        assert {o.label for o in one.objects} == {"tidy", "weak", "open", "expired"}  # 13 operations
+        with pytest.raises(WorkbenchError, match="max_operations"):
+            inspection.inspect(worker, login=False)

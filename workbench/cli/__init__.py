@@ -6,7 +6,16 @@ import os
 import sys
 
 # Each of these puts its commands on the application.
-from workbench.cli import demonstration, holdings, inspecting, learning, lessons, measuring, profiles, reporting  # noqa: F401
+from workbench.cli import (  # noqa: F401
+    demonstration,
+    holdings,
+    inspecting,
+    learning,
+    lessons,
+    measuring,
+    profiles,
+    reporting,
+)
 from workbench.cli.base import app
 from workbench.cryptoki import CryptokiError
 from workbench.faults import WorkbenchError

@@ -13,7 +13,7 @@ from workbench.cli.base import Tokens, app, err, out, progress_bar, table
 if TYPE_CHECKING:
     from workbench.inspection.compare import Comparison
     from workbench.inspection.inspect import Inspection
-    from workbench.inspection.reading import Cost
+    from workbench.tokens import Cost
 
 __all__: list[str] = []
 
@@ -24,16 +24,20 @@ SHOWN = 12  # objects below one finding in the terminal
 def inspect(
     token: Tokens = None,
     login: Annotated[
-        bool, typer.Option("--login/--no-login", help="Log in, so that private objects show.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--login/--no-login",
+            help="Log in, so that private objects show; by default where a PIN source is configured.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write one HTML page to this file.")] = None,
     side_by_side: Annotated[bool, typer.Option("--compare", help="Show the tokens side by side.")] = False,
 ) -> None:
     """Read a token: library, slot, limits, mechanisms, objects, and what its keys' attributes give away.
 
-    Nothing is made, changed or used. A production token is told what it will be asked, and says at the end what it
-    was. Exit 1 if a token could not be read.
+    Nothing is made, changed or used. You are told what a token that is not ours will be asked before it is, and at
+    the end what was asked. Exit 1 if a token could not be read.
     """
     from workbench import inspection
     from workbench.cryptoki import CryptokiError
@@ -65,22 +69,22 @@ def inspect(
         raise typer.Exit(1)
 
 
-def _read(name: str, login: bool) -> Inspection:
+def _read(name: str, login: bool | None) -> Inspection:
     from workbench import inspection
-    from workbench.inspection.reading import policy_name
-    from workbench.inspection.words import calls
+    from workbench.tokens.origin import origin
     from workbench.workers import Worker
 
-    with Worker(name) as worker, progress_bar() as progress:
+    found = origin(name)
+    logs_in = found.has_pin_source if login is None else login
+    with Worker(name, login=logs_in) as worker, progress_bar() as progress:
         task = progress.add_task(f"reading {name}", total=None)
-        production = worker.run(policy_name) == "production"
 
-        def announce(step: str, cost: Cost) -> None:
+        def announce(step: str, cost: Cost, said: str) -> None:
             progress.update(task, description=f"reading {name}: {step}")
-            if production:
-                err.print(f"{name} will be asked ({step}): {calls(cost)}", markup=False)
+            if found.standing != "sandbox":
+                err.print(f"{step}: {said}", markup=False)
 
-        return inspection.inspect(worker, login=login, announce=announce)
+        return inspection.inspect(worker, login=logs_in, announce=announce)
 
 
 def _heading(text: str) -> None:

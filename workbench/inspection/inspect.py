@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import attrs
 
-from workbench.cryptoki import Template
 from workbench.inspection import reading
 from workbench.inspection.holdings import TokenObject
 from workbench.inspection.lint import Finding, lint
-from workbench.inspection.reading import Answered, Cost, Look, MechanismRow
+from workbench.inspection.reading import Answered, Look, MechanismRow, Terms
+from workbench.tokens import Cost
 from workbench.workers import Worker
 
 if TYPE_CHECKING:
     from workbench.tokens import Token
 
-__all__ = ["EVERYTHING", "FEW", "Announce", "Inspection", "Step", "inspect"]
+__all__ = ["Announce", "Inspection", "Step", "inspect"]
 
 STEP_SECONDS = 300.0  # a smart card with a hundred objects takes its time
-EVERYTHING: tuple[Template, ...] = ({},)
-# What is looked for where an unfiltered search is refused: certificates, the profiles that the token claims, and
-# the keys that the configuration names.
-FEW: tuple[Template, ...] = ({"CKA_CLASS": "CKO_CERTIFICATE"}, {"CKA_CLASS": "CKO_PROFILE"})
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -43,7 +39,8 @@ class Step:
         return Counter(self.announced) == Counter(self.asked)
 
 
-Announce = Callable[[str, Cost], None]
+Announce = Callable[[str, Cost, str], None]
+"""Told of each step before it is asked: its name, its cost, and the announcement in words."""
 
 
 @attrs.frozen
@@ -73,8 +70,9 @@ class Inspection:
 class _Reader:
     """Takes the steps one by one: announce, ask, write down."""
 
-    def __init__(self, worker: Worker, announce: Announce) -> None:
+    def __init__(self, worker: Worker, terms: Terms, announce: Announce) -> None:
         self.worker = worker
+        self.terms = terms
         self.announce = announce
         self.steps: list[Step] = []
 
@@ -86,82 +84,62 @@ class _Reader:
         *args: P.args,
         **_: P.kwargs,
     ) -> T:
-        self.announce(name, cost)
-        answered = self.worker.run(function, *args, timeout=STEP_SECONDS)
+        self.announce(name, cost, self.worker.run(reading.announce, cost))
+        pace = sum(cost.values()) / self.terms.max_rate if self.terms.max_rate else 0.0
+        answered = self.worker.run(function, *args, timeout=STEP_SECONDS + pace)
         self.steps.append(Step(name, cost, answered.asked))
         return answered.value
 
 
 def inspect(
-    worker: Worker,
-    *,
-    login: bool = True,
-    named: Sequence[Template] = (),
-    announce: Announce = lambda name, cost: None,
+    worker: Worker, *, login: bool = True, announce: Announce = lambda step, cost, said: None
 ) -> Inspection:
     """Read the worker's token: nothing is made, changed, used or provoked.
 
-    ``login`` False reads what anybody may see. ``named``: templates of the objects that the configuration
-    names; on a production token they are looked for, and certificates and profiles, and nothing else.
-    ``announce(step, cost)`` is called before each step is asked, and ends the inspection where it raises.
-    Errors: those of ``Worker.run``; ``CryptokiError`` where the token refuses a whole step.
+    On a token in production certificates, profiles and the objects that its configuration names are looked for,
+    elsewhere everything. ``login`` False reads what anybody may see. ``announce`` ends the inspection where it
+    raises. Errors: those of ``Worker.run``; ``PolicyRefusal`` where a step is beyond the token's budget;
+    ``CryptokiError`` where the token refuses a whole step.
     """
-    policy = worker.run(reading.policy_name)
-    reader = _Reader(worker, announce)
+    terms = worker.run(reading.terms)
+    reader = _Reader(worker, terms, announce)
     look = reader.take("look", reading.LOOK, reading.look)
     mechanisms = reader.take(
-        "mechanisms",
-        reading.mechanism_cost(look.mechanisms),
-        reading.read_mechanisms,
-        look.mechanisms,
+        "mechanisms", reading.mechanism_cost(look.mechanisms), reading.read_mechanisms, look.mechanisms
     )
-    login = login and reading.needs_login(look.token)
-    whole = policy != "production"
-    objects = _objects(reader, EVERYTHING if whole else (*named, *FEW), login)
+    private = reading.needs_login(look.token)
+    objects = _objects(reader, login and private)
     return Inspection(
         worker.token,
-        policy,
+        terms.policy,
         look,
         mechanisms,
         objects,
-        lint(objects, complete=whole and (login or not reading.needs_login(look.token))),
-        login,
-        whole,
+        lint(objects, complete=terms.whole and (login or not private)),
+        login and private,
+        terms.whole,
         tuple(reader.steps),
     )
 
 
-def _objects(reader: _Reader, searches: tuple[Template, ...], login: bool) -> tuple[TokenObject, ...]:
-    found = reader.take("find", reading.find_cost(searches, login), reading.find, searches, login)
+def _objects(reader: _Reader, login: bool) -> tuple[TokenObject, ...]:
+    searches = reader.terms.searches
+    cost = reading.find_cost(searches, reader.terms.login if login else None)
+    found = reader.take("find", cost, reading.find, searches, login)
     handles: dict[int, None] = {}  # two searches may find the same object
     for template, some in zip(searches, found.handles, strict=True):
         room = reading.ROOM
         while len(some) == room:
             room *= 2
             some = reader.take(
-                "find again",
-                reading.find_again_cost(),
-                reading.find_again,
-                found.session,
-                template,
-                room,
+                "find again", reading.find_again_cost(), reading.find_again, found.session, template, room
             )
         handles |= dict.fromkeys(some)
     if not handles:
         reader.take("close", reading.CLOSE, reading.close_session, found.session)
         return ()
     listed = tuple(handles)
-    classes = reader.take(
-        "classes",
-        reading.class_cost(listed),
-        reading.read_classes,
-        found.session,
-        listed,
-    )
-    return reader.take(
-        "attributes",
-        reading.attribute_cost(len(listed)),
-        reading.read_objects,
-        found.session,
-        tuple(zip(listed, classes, strict=True)),
-    )
+    classes = reader.take("classes", reading.class_cost(listed), reading.read_classes, found.session, listed)
+    of_class = tuple(zip(listed, classes, strict=True))
+    cost = reading.attribute_cost(len(listed))
+    return reader.take("attributes", cost, reading.read_objects, found.session, of_class)

@@ -18,18 +18,21 @@ from workbench.cryptoki import C, CryptokiError, SessionHandle, Template, trace
 from workbench.cryptoki.attributes import AttributeValue, attribute_name, decode
 from workbench.cryptoki.records import Info, Interface, MechanismInfo, SlotInfo, TokenInfo
 from workbench.inspection.holdings import TokenObject, attributes_of
+from workbench.tokens import Cost
 
 if TYPE_CHECKING:
     from workbench.tokens import Token
 
 __all__ = [
+    "CLOSE",
     "LOOK",
     "ROOM",
     "Answered",
-    "Cost",
     "Found",
     "Look",
     "MechanismRow",
+    "Terms",
+    "announce",
     "attribute_cost",
     "class_cost",
     "close_session",
@@ -40,19 +43,21 @@ __all__ = [
     "look",
     "mechanism_cost",
     "needs_login",
-    "policy_name",
     "read_classes",
     "read_mechanisms",
     "read_objects",
+    "terms",
 ]
 
-Cost = dict[str, int]  # function → number of calls
 T = TypeVar("T")
+Calls = dict[str, int]  # function → how often; a Cost that can be added to
 
 ROOM = 4096  # handles that one C_FindObjects is offered room for
-LOOK: Cost = {"C_GetInfo": 1, "C_GetSlotInfo": 1, "C_GetTokenInfo": 1, "C_GetMechanismList": 2}
-CLOSE: Cost = {"C_CloseSession": 1}
+LOOK: Calls = {"C_GetInfo": 1, "C_GetSlotInfo": 1, "C_GetTokenInfo": 1, "C_GetMechanismList": 2}
+CLOSE: Calls = {"C_CloseSession": 1}
 _CLASS = "CKA_CLASS"
+# Where an unfiltered search is refused: certificates, the profiles that the token claims, and what the owner names.
+_FEW: tuple[Template, ...] = ({"CKA_CLASS": "CKO_CERTIFICATE"}, {"CKA_CLASS": "CKO_PROFILE"})
 
 
 @attrs.frozen
@@ -61,6 +66,25 @@ class Answered(Generic[T]):
 
     value: T
     asked: Cost
+
+
+@attrs.frozen
+class Terms:
+    """On what terms a token may be read.
+
+    ``searches``: templates of what is looked for, the empty one for everything; ``login``: what a login costs;
+    ``max_rate``: operations per second that its budget allows, None for no limit.
+    """
+
+    policy: str
+    searches: tuple[Template, ...]
+    login: Cost
+    max_rate: float | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all objects are looked for."""
+        return {} in self.searches
 
 
 @attrs.frozen
@@ -104,9 +128,21 @@ def _counted(work: Callable[[], T]) -> Answered[T]:
     return Answered(value, dict(Counter(calls.functions())))
 
 
-def policy_name(token: Token) -> str:
-    """The policy that the token is under. Asks the token nothing."""
-    return token.policy.name
+def terms(token: Token) -> Terms:
+    """The terms for this token. Asks it nothing."""
+    found = token.origin
+    named: tuple[Template, ...] = tuple(key.uri.template() for key in found.keys)
+    searches = (*named, *_FEW) if found.standing == "production" else ({},)
+    rate = None if found.budget is None else found.budget.max_rate
+    return Terms(token.policy.name, searches, token.login_cost, rate)
+
+
+def announce(token: Token, cost: Cost) -> str:
+    """Put calls to the token's guard before they are made; the announcement in words. Asks the token nothing.
+
+    Errors: ``PolicyRefusal`` where they are beyond its budget.
+    """
+    return token.announce(cost)
 
 
 def look(token: Token) -> Answered[Look]:
@@ -149,15 +185,12 @@ def needs_login(info: TokenInfo) -> bool:
     return {"CKF_LOGIN_REQUIRED", "CKF_USER_PIN_INITIALIZED"} <= set(info.flag_names)
 
 
-def find_cost(searches: Sequence[Template], login: bool) -> Cost:
-    """What ``find`` costs."""
-    cost = {"C_OpenSession": 1}
-    if login:  # the state first: somebody may be logged in already, and a login is not repeated
-        cost |= {"C_GetSessionInfo": 1, "C_Login": 1}
-    return cost | _search_cost(len(searches))
+def find_cost(searches: Sequence[Template], login: Cost | None) -> Cost:
+    """What ``find`` costs. ``login``: what a login costs, None for a search without one."""
+    return {"C_OpenSession": 1, **(login or {}), **_search_cost(len(searches))}
 
 
-def _search_cost(count: int) -> Cost:
+def _search_cost(count: int) -> Calls:
     return {"C_FindObjectsInit": count, "C_FindObjects": count, "C_FindObjectsFinal": count}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -11,11 +10,10 @@ import attrs
 
 from workbench import spec
 from workbench.inspection.holdings import TokenObject
+from workbench.tokens.ledger import RunLabel
 
 __all__ = ["RULES", "Owned", "Rule", "Severity"]
 
-# What this workbench writes into the labels of objects that outlive a session: see the ledger of `sweep`.
-RUN_LABEL = re.compile(r"^wb:")
 PRIVATE, PUBLIC, CERTIFICATE = ("CKO_PRIVATE_KEY",), ("CKO_PUBLIC_KEY",), ("CKO_CERTIFICATE",)
 SECRET = ("CKO_SECRET_KEY", "CKO_OTP_KEY")
 GUARDED = (*PRIVATE, *SECRET)
@@ -200,7 +198,7 @@ def _unreadable(thing: TokenObject, owned: Owned) -> str | None:
 
 
 def _left_over(thing: TokenObject, owned: Owned) -> str | None:
-    return "" if RUN_LABEL.match(thing.label) else None
+    return "" if RunLabel.read(thing.label) else None
 
 
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
@@ -385,7 +383,7 @@ RULES = (
         "left-over", LOW, ("CKO_DATA", *GUARDED, *PUBLIC, *CERTIFICATE),
         "the label says that a run of this workbench made it",
         "a run that ended early left it behind",
-        "remove it with: workbench sweep",
+        "remove it with: workbench sweep --token NAME",
         "CKA_LABEL", _left_over,
     ),
 )  # fmt: skip

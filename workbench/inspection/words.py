@@ -9,7 +9,8 @@ from workbench.cryptoki.records import Interface, MechanismInfo, Record
 from workbench.inspection.holdings import TokenObject
 from workbench.inspection.lint import Finding
 from workbench.inspection.plain import plain
-from workbench.inspection.reading import Cost, Look, MechanismRow
+from workbench.inspection.reading import Look, MechanismRow
+from workbench.tokens import Cost
 
 __all__ = [
     "FLAGS",

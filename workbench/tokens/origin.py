@@ -38,6 +38,8 @@ class Origin(ABC):
     pin_source: PinSource | None = None
     budget: Budget | None = None
     keys: tuple[AllowedKey, ...] = ()
+    has_pin_source = True
+    """Whether somebody said where the PIN comes from, or it is ours: a login needs nobody at a terminal by surprise."""
     label: str | None
     """The token's label, where the name stands for one label."""
 
@@ -131,6 +133,7 @@ class DeclaredOrigin(Origin):
         self.profile, self.label = declared.profile, declared.uri.token
         self.budget, self.keys = declared.budget, declared.keys
         self.pin_source = declared.pin or PinSource("prompt")
+        self.has_pin_source = declared.pin is not None
         digest = hashlib.sha256(str(module.resolve()).encode()).hexdigest()[:16]
         self.lock = home() / "locks" / f"{digest}.lock"
 
@@ -222,6 +225,7 @@ def _by_uri(uri: Uri) -> Origin:
         found = origin(fitting[0])
         if isinstance(found, DeclaredOrigin) and uri.pin_source is not None:
             found.pin_source = uri.pin_source
+            found.has_pin_source = True
         return found
     if uri.module_name is None:
         raise WorkbenchError(

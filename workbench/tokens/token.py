@@ -184,6 +184,14 @@ class Token:
         """The names that workbench.toml gives to keys of the token."""
         return tuple(key.name for key in self.origin.keys)
 
+    @property
+    def login_cost(self) -> Cost:
+        """What ``session`` asks of the token for its login, beside C_OpenSession."""
+        by_name = isinstance(self.origin, DeclaredOrigin) and self.origin.declared.user is not None
+        # a tombstone belongs to a token, and a guard looks at the PIN flags: each asks which token it is
+        looks = 2 if isinstance(self.policy, Guard) else 1
+        return {"C_GetSessionInfo": 1, "C_GetTokenInfo": looks, "C_LoginUser" if by_name else "C_Login": 1}
+
     def key(self, session: Session, name: str) -> NamedKey:
         """The key that workbench.toml names so, to be used for what it allows and nothing else.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
-from furniture import HOSTILE, furnished
+from furniture import HOSTILE, furnished, sessions_open
 
 from workbench import inspection
 from workbench.faults import WorkbenchError
@@ -69,10 +69,6 @@ def read(furnished_token: Token) -> Read:
 @pytest.fixture(scope="module")
 def one(read: Read) -> Inspection:
     return read.one
-
-
-def sessions_open(token: Token) -> int | None:
-    return token.info.ulSessionCount
 
 
 def findings(one: Inspection, label: str) -> set[str]:

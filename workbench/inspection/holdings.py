@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from functools import cached_property
 
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import ObjectIdentifier
 
 from workbench import spec
@@ -201,7 +203,9 @@ class Certificate:
 def read_certificate(der: bytes) -> Certificate | None:
     """The certificate in these bytes; None where they are none that pyca/cryptography takes."""
     try:
-        found = x509.load_der_x509_certificate(der)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # odd serial numbers and the like
+            found = x509.load_der_x509_certificate(der)
         key, modulus, point = _public_key(found)
         return Certificate(
             found.subject.rfc4514_string(),
@@ -213,7 +217,7 @@ def read_certificate(der: bytes) -> Certificate | None:
             modulus,
             point,
         )
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return None
 
 
@@ -243,7 +247,12 @@ def _public_key(certificate: x509.Certificate) -> tuple[str, bytes, bytes]:
 def _is_authority(certificate: x509.Certificate) -> bool:
     try:
         return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+        ValueError,
+    ):
         return False
 
 
@@ -255,22 +264,29 @@ def _curve(params: bytes) -> str:
         pass
     if params[:1] == b"\x13":  # a PrintableString names the curve in plain words
         return plain(params[2:].decode("ascii", "replace"))
-    if params[:1] != b"\x06" or len(params) != 2 + params[1]:
-        return f"parameters {params[:8].hex()}…"
-    oid = ObjectIdentifier(_dotted(params[2:]))
+    oid = _identifier(params)
+    if oid is None:
+        return f"parameters {params[:8].hex()}{'…' if len(params) > 8 else ''}"
     try:
         return ec.get_curve_for_oid(oid)().name
     except LookupError:
         return oid.dotted_string
 
 
-def _dotted(content: bytes) -> str:
-    """The dotted form of an object identifier's content octets (X.690, 8.19)."""
-    arcs, value = [], 0
+def _identifier(der: bytes) -> ObjectIdentifier | None:
+    """An object identifier from its DER (X.690, 8.19); None where the bytes are none."""
+    content = der[2:]
+    if der[:1] != b"\x06" or not content or len(content) != der[1] or content[-1] & 0x80:
+        return None
+    arcs: list[int] = []
+    value = 0
     for octet in content:
         value = value << 7 | octet & 0x7F
         if not octet & 0x80:
             arcs.append(value)
             value = 0
     first = min(arcs[0] // 40, 2)
-    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
+    try:
+        return ObjectIdentifier(".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:]))))
+    except ValueError:
+        return None

@@ -172,10 +172,9 @@ def _show_comparison(comparison: Comparison) -> None:
     for fact in comparison.facts:
         shown.add_row("≠" if fact.differs else "", fact.title, *map(Text, fact.values))
     out.print(shown)
-    differing = sum(one.differs for one in comparison.mechanisms)
-    _heading(f"Mechanisms: {len(comparison.mechanisms)}, of which {differing} differ")
+    _heading(comparison.sentence)
     shown = table("", "mechanism", *comparison.tokens)
     for one in comparison.mechanisms:
         cells = ["–" if row is None else f"{key_sizes(row)} {uses(row.info)}".strip() for row in one.rows]
-        shown.add_row("≠" if one.differs else "", one.name, *cells)
+        shown.add_row("≠" if one.disagrees else "", one.name, *cells)
     out.print(shown)

@@ -42,8 +42,18 @@ class MechanismComparison:
     @property
     def differs(self) -> bool:
         """Whether it is missing somewhere, or has other sizes or flags."""
-        first, *rest = self.rows
-        return first is None or any(row != first for row in rest)
+        return self.missing or self.disagrees
+
+    @property
+    def missing(self) -> bool:
+        """Whether some token does not list it."""
+        return None in self.rows
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether two tokens that list it say different things of it."""
+        first, *rest = (row for row in self.rows if row is not None)
+        return any(row != first for row in rest)
 
 
 @attrs.frozen
@@ -53,6 +63,16 @@ class Comparison:
     tokens: tuple[str, ...]
     facts: tuple[FactRow, ...]
     mechanisms: tuple[MechanismComparison, ...]
+
+    @property
+    def sentence(self) -> str:
+        """How far the lists agree, in one line."""
+        common = [one for one in self.mechanisms if not one.missing]
+        odd = sum(one.disagrees for one in common)
+        return (
+            f"{len(self.mechanisms)} mechanisms, {len(common)} of them on every token, "
+            f"{odd} of those with different key sizes or uses"
+        )
 
 
 def compare(inspections: Sequence[Inspection]) -> Comparison:

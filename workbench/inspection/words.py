@@ -119,13 +119,13 @@ def unit(mechanism: str) -> str:
 
 
 def key_sizes(row: MechanismRow) -> str:
-    """``512 to 4096 bits``; empty where both ends are 0, which is how a module says that they mean nothing."""
+    """``512 to 4096 bits``, ``from 128 bits``; empty where both ends are 0, which is how a module says that they mean nothing."""
     if row.info is None:
         return row.refused or ""
     low, high = row.info.ulMinKeySize, row.info.ulMaxKeySize
     if not low and not high:
         return ""
-    text = str(low) if low == high else f"{low} to {'no limit' if high in _NO_LIMIT else high}"
+    text = f"from {low}" if high in _NO_LIMIT else str(low) if low == high else f"{low} to {high}"
     return f"{text} {unit(row.name)}".strip()
 
 

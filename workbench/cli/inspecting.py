@@ -158,10 +158,11 @@ def _show_findings(one: Inspection) -> None:
 
 
 def _show_calls(one: Inspection) -> None:
-    from workbench.inspection.words import calls
+    from workbench.inspection.words import OPENING, calls
 
     _heading(f"What was read: {sum(one.asked.values())} calls")
     out.print(Text(calls(one.asked)))
+    out.print(Text(OPENING))
     out.print()
 
 

@@ -14,6 +14,7 @@ from workbench.tokens import Cost
 
 __all__ = [
     "FLAGS",
+    "OPENING",
     "calls",
     "certificate_rows",
     "facts",
@@ -51,6 +52,10 @@ FLAGS = {
     "CKF_SEED_RANDOM_REQUIRED": "the generator must be seeded before use",
     "CKF_ASYNC_SESSION_SUPPORTED": "has asynchronous sessions",
 }
+OPENING = (
+    "Before these, to find the token: C_Initialize, C_GetSlotList, and what C_GetTokenInfo, C_GetSlotInfo and "
+    "C_GetInfo say of each slot; after them C_Finalize."
+)
 # The unit of CK_MECHANISM_INFO's key sizes is the mechanism's own matter (3.5); a module may still deviate from it.
 _BITS = frozenset(
     {

@@ -229,10 +229,14 @@ class Provider(ABC):
             return made
         with locked(self.lock, seconds=600):
             made = None if fresh else self.sandbox()  # another process may have been faster
-            if made is None:
-                return self._make(self.module())
-            if not self.healthy():
-                self.start()
+            try:
+                if made is None:
+                    return self._make(self.module())
+                if not self.healthy():
+                    self.start()
+            except BaseException:
+                self.stop()  # half of the daemons serve nobody
+                raise
         return made
 
     def down(self) -> None:

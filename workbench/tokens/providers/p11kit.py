@@ -73,8 +73,8 @@ class P11Kit(Provider):
         """The variable; and the library of an unpacked client."""
         super().enter()
         module = self.find()
-        if module is not None:
-            preload(module, ("libffi.so.8", "libp11-kit.so.0"))
+        if module is not None and library_path(module) is not None:
+            preload(module)
 
     def clear(self) -> None:
         """Remove the token behind the server."""

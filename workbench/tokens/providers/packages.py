@@ -100,20 +100,29 @@ def library_path(file: Path) -> str | None:
     root = unpacked_root()
     if not file.is_relative_to(root):
         return None
-    directories = (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("usr/lib/*-linux-gnu*/swtpm"))
-    return os.pathsep.join(str(directory) for directory in sorted(directories))
+    # swtpm keeps a library of its own in a directory that only its own installation would name
+    patterns = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/swtpm")
+    return os.pathsep.join(str(directory) for pattern in patterns for directory in sorted(root.glob(pattern)))
 
 
-def preload(module: Path, names: Sequence[str]) -> None:
-    """Load the libraries that an unpacked module needs, by path: the loader does not look where they are.
+def preload(file: Path) -> bool:
+    """Load an unpacked library, and before it what it needs from there: the loader does not look where they are.
 
-    ``names``: their sonames, each after those that it needs itself. One that was not unpacked is the host's.
+    False where something is missing here too; loading the module will then say what.
     """
-    path = library_path(module)
-    for name in names if path is not None else ():
-        found = next((p for d in str(path).split(os.pathsep) if (p := Path(d) / name).is_file()), None)
-        if found is not None:
-            ctypes.CDLL(str(found))
+    directories = [Path(directory) for directory in (library_path(file) or "").split(os.pathsep)]
+    while True:
+        try:
+            ctypes.CDLL(str(file))
+        except OSError as error:
+            missing = str(error).partition(":")[
+                0
+            ]  # the loader's message begins with the name of what it lacks
+            found = next((path for d in directories if (path := d / missing).is_file()), None)
+            if found is None or found == file or not preload(found):
+                return False
+        else:
+            return True
 
 
 # --- apt

@@ -31,27 +31,6 @@ _PROGRAMS = {
     "dbus-send": ("usr/bin/dbus-send",),
     "tpm2-abrmd": ("usr/sbin/tpm2-abrmd", "usr/bin/tpm2-abrmd"),
 }
-# What an unpacked module needs, and then what it opens by name: the transport to tpm2-abrmd.
-_NEEDS = (
-    "libtss2-mu.so.0",
-    "libtss2-rc.so.0",
-    "libtss2-sys.so.1",
-    "libtss2-tctildr.so.0",
-    "libtss2-esys.so.0",
-    "libyaml-0.so.2",
-    "libsqlite3.so.0",
-    "libpcre2-8.so.0",
-    "libglib-2.0.so.0",
-    "libffi.so.8",
-    "libgobject-2.0.so.0",
-    "libgmodule-2.0.so.0",
-    "libblkid.so.1",
-    "libselinux.so.1",
-    "libmount.so.1",
-    "libgio-2.0.so.0",
-    "libtss2-tcti-device.so.0",
-    "libtss2-tcti-tabrmd.so.0",
-)
 _BUS = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -136,8 +115,13 @@ class TPM(Provider):
         """The variables; and the libraries of an unpacked module."""
         super().enter()
         module = self.find()
-        if module is not None:
-            preload(module, _NEEDS)
+        if module is None or (path := library_path(module)) is None:
+            return
+        # the module opens its way to the TPM by name alone
+        transport = f"libtss2-tcti-{(self.real or 'tabrmd').partition(':')[0]}.so.0"
+        found = (Path(directory) / transport for directory in path.split(os.pathsep))
+        for file in (module, *(file for file in found if file.is_file())):
+            preload(file)
 
     def clear(self) -> None:
         """Remove the token's store, and our TPM's memory. A real TPM keeps its primary key."""

@@ -8,6 +8,7 @@ import sys
 # Each of these puts its commands on the application.
 from workbench.cli import (  # noqa: F401
     demonstration,
+    doctor,
     holdings,
     inspecting,
     learning,

@@ -1,4 +1,4 @@
-"""The tokens of this machine: `doctor`, `tokens`, and `token up`, `down`, `status` and `env`."""
+"""The tokens of this machine: `tokens`, and `token up`, `down`, `status` and `env`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,6 @@ token_app = typer.Typer(
     help="Sandbox tokens: bring one up, take it down, look what runs for it.", no_args_is_help=True
 )
 app.add_typer(token_app, name="token")
-
-
-@app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Is everything here? What is missing, and the one command that brings it. Exit 1 if something is."""
-    from workbench.inspection import examine
-
-    checks = examine()
-    if as_json:
-        print_json([attrs.asdict(check) for check in checks])
-    else:
-        shown = table("check", "state", "detail", "remedy")
-        for check in checks:
-            shown.add_row(check.name, check.state, check.detail, check.remedy or "")
-        out.print(shown)
-    if any(check.state == "missing" for check in checks):
-        raise typer.Exit(1)
 
 
 @app.command("tokens")

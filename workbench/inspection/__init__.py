@@ -1,7 +1,9 @@
 """Looking at tokens without touching them: which there are, whether the set-up is whole, what one holds."""
 
+from workbench.inspection.check import Check
 from workbench.inspection.compare import Comparison, compare
-from workbench.inspection.doctor import Check, examine
+from workbench.inspection.diagnosis import diagnose
+from workbench.inspection.doctor import examine
 from workbench.inspection.document import document, to_json
 from workbench.inspection.inspect import Inspection, Step, inspect
 from workbench.inspection.lint import Finding, lint
@@ -18,6 +20,7 @@ __all__ = [
     "Step",
     "TokenSummary",
     "compare",
+    "diagnose",
     "document",
     "examine",
     "inspect",

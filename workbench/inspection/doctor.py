@@ -8,27 +8,26 @@ import os
 import platform
 import shutil
 
-import attrs
-
 from workbench.faults import WorkbenchError
+from workbench.inspection.check import Check
 from workbench.inspection.overview import overview
 from workbench.tokens import home
 from workbench.tokens.home import private_directory
 
-__all__ = ["Check", "examine"]
+__all__ = ["examine"]
 
 # The packages that the results depend on; pip has checked the rest.
-PACKAGES = ("PyKCS11", "cffi", "cryptography", "papermill", "nbval", "jupyterlab", "pandas", "matplotlib")
-
-
-@attrs.frozen
-class Check:
-    """One finding: ``state`` is ``ok``, ``note`` (works, with a limit) or ``missing``; ``remedy`` is a command."""
-
-    name: str
-    state: str
-    detail: str
-    remedy: str | None = None
+PACKAGES = (
+    "PyKCS11",
+    "cffi",
+    "cryptography",
+    "papermill",
+    "nbval",
+    "jupyterlab",
+    "pandas",
+    "matplotlib",
+    "pyelftools",
+)
 
 
 def examine() -> tuple[Check, ...]:

@@ -1,0 +1,66 @@
+"""Why a module does not load or log in: its file, its surroundings, then one call after the other."""
+
+from __future__ import annotations
+
+from workbench.inspection.check import Check
+from workbench.inspection.diagnosis.calls import ask
+from workbench.inspection.diagnosis.file import look_at_file
+from workbench.inspection.diagnosis.subject import Subject, subject
+from workbench.inspection.diagnosis.surroundings import QUIET_SOURCES, look_around
+
+__all__ = ["diagnose"]
+
+STEP_SECONDS = 60.0
+
+
+def diagnose(name: str, login: bool | None = None, seconds: float = STEP_SECONDS) -> tuple[Check, ...]:
+    """Look at a token, or at a module by its path, step by step, up to the first call that fails.
+
+    ``login``: whether the user is logged in, once. None: on a sandbox, and on a guest whose PIN source troubles
+    nobody; never on production. ``seconds``: how long one call may take. The module is loaded in a process of its
+    own and, but for the login, asked only what changes nothing.
+    Errors: ``WorkbenchError`` for a name that nobody knows.
+    """
+    about = subject(name)
+    start = (*about.found_out, _profile(about))
+    if about.module is None:
+        return (*start, _no_module(about))
+    elsewhere = bool(about.interpreter) or not about.loads_here
+    file = tuple(look_at_file(about.module, about.surroundings, elsewhere))
+    around = tuple(look_around(about))
+    if any(check.bad for check in file if check.name in {"file", "format", "entry point"}):
+        return (*start, *file, *around)  # there is nothing to load
+    if not about.loads_here:
+        later = Check("loading", "note", "only a Python of the token's own loads it, once the token is up")
+        return (*start, *file, *around, later)
+    calls = tuple(ask(about, _wants_login(about, login, around), seconds))
+    if any(check.name == "loading" and not check.bad for check in calls):
+        file = tuple(_softened(check) for check in file)
+    return (*start, *file, *around, *calls)
+
+
+def _softened(check: Check) -> Check:
+    """The loader has the last word: what it got over was no failure."""
+    if not check.bad:
+        return check
+    return Check(check.name, "note", f"{check.detail}; yet it loads")
+
+
+def _profile(about: Subject) -> Check:
+    if about.profile is None:
+        return Check("profile", "note", "the module is not one that there is a profile of")
+    return Check("profile", "ok", f"{about.profile.name}: workbench profile show {about.profile.slug}")
+
+
+def _no_module(about: Subject) -> Check:
+    install = about.profile.module.install if about.profile is not None else None
+    return Check("file", "missing", "the module is in none of its usual places", install)
+
+
+def _wants_login(about: Subject, login: bool | None, around: tuple[Check, ...]) -> bool:
+    if not about.opens or any(check.name == "PIN" and check.bad for check in around):
+        return False
+    if login is not None:
+        return login
+    quiet = about.pin is not None and about.pin.kind in QUIET_SOURCES
+    return about.policy == "sandbox" or (about.policy == "guest" and quiet)

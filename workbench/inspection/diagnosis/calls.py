@@ -1,0 +1,170 @@
+"""Loading the module and asking it, in a process of its own: what it answers, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from workbench import spec
+from workbench.faults import WorkbenchError
+from workbench.inspection.check import Check
+from workbench.inspection.diagnosis.subject import Subject
+from workbench.tokens.profile import Profile
+
+__all__ = ["ask"]
+
+START_SECONDS = 60.0  # a Python that starts on a busy machine is no hanging module
+TAIL_BYTES = 2000
+Said = dict[str, Any]
+
+
+def ask(subject: Subject, login: bool, seconds: float) -> Iterator[Check]:
+    """One check for each step, as it ends. ``seconds``: how long one step may take.
+
+    The process is gone when the iterator is exhausted or closed.
+    """
+    order = {
+        "name": subject.name,
+        "module": str(subject.module),
+        "init_string": subject.init_string,
+        "uri": None if subject.uri is None else str(subject.uri.without_query()),
+        "provider": subject.provider,
+        "login": login,
+    }
+    reading, writing = os.pipe()
+    with tempfile.TemporaryFile() as printed, os.fdopen(reading, "rb", buffering=0) as channel:
+        process = _started(subject, writing, printed)
+        os.close(writing)
+        try:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(json.dumps(order).encode())
+            yield from _followed(process, channel, printed, subject.profile, seconds)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _started(subject: Subject, writing: int, printed: IO[bytes]) -> subprocess.Popen[bytes]:
+    environment = subject.surroundings
+    home_of_package = str(Path(__file__).parents[3])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [home_of_package, environment.get("PYTHONPATH")])
+    )
+    command = subject.interpreter or (sys.executable,)
+    try:
+        return subprocess.Popen(
+            [*command, "-m", "workbench.inspection.diagnosis.steps", str(writing)],
+            pass_fds=[writing],
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=printed,
+            env=environment,
+        )
+    except OSError as error:
+        raise WorkbenchError(f"cannot start {command[0]}: {error.strerror}; correct interpreter") from None
+
+
+def _followed(
+    process: subprocess.Popen[bytes],
+    channel: IO[bytes],
+    printed: IO[bytes],
+    profile: Profile | None,
+    seconds: float,
+) -> Iterator[Check]:
+    step = "starting"
+    while True:
+        said = _line(channel, START_SECONDS if step == "starting" else seconds)
+        if said is None:
+            yield Check(
+                step,
+                "failed",
+                f"no answer in {seconds:g} s: the module hangs in {step}",
+                "see whether its device or service answers; --timeout waits longer",
+            )
+            return
+        if not said:
+            break
+        if "begins" in said:
+            step = said["begins"]
+        elif "asked" in said:
+            calls = ", ".join(f"{function} {count}" for function, count in said["asked"].items())
+            yield Check("calls made", "ok", calls or "none")
+            step = "leaving"
+        else:
+            yield _check(said, profile)
+    yield from _end(process, printed, step, seconds)
+
+
+def _line(channel: IO[bytes], seconds: float) -> Said | None:
+    """The next line of the process; empty when it has closed its end, None when it says nothing in time."""
+    deadline = time.monotonic() + seconds
+    line = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(channel, selectors.EVENT_READ)
+        while not line.endswith(b"\n"):
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                return None
+            piece = channel.read(1)
+            if not piece:
+                return {}
+            line += piece
+    said: Said = json.loads(line)
+    return said
+
+
+def _end(process: subprocess.Popen[bytes], printed: IO[bytes], step: str, seconds: float) -> Iterator[Check]:
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        yield Check(
+            step, "failed", f"the process did not end in {seconds:g} s", "the module hangs in its destructors"
+        )
+        return
+    if code == 0:
+        return
+    cause = f"exit code {code}"
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            cause = signal.Signals(-code).name
+    # What a module prints during a login may hold the PIN: it is not shown.
+    words = "" if step == "C_Login" else _last_words(printed)
+    where = "after the last call" if step == "leaving" else f"in {step}"
+    told = f"the module ended the process ({cause}) {where}" + (f"; it printed: {words}" if words else "")
+    yield Check(step, "failed", told, "report it to the vendor, with the versions of module and system")
+
+
+def _last_words(printed: IO[bytes]) -> str:
+    """The last line that is neither empty nor a part of Python's own report of the crash."""
+    printed.seek(0, os.SEEK_END)
+    printed.seek(max(0, printed.tell() - TAIL_BYTES))
+    text = printed.read().decode("utf-8", "replace")
+    own = text.partition("Fatal Python error")[0] or text
+    lines = [line.strip() for line in own.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _check(said: Said, profile: Profile | None) -> Check:
+    if "rv" not in said:
+        detail, remedy = said["detail"], said.get("remedy")
+        return Check(said["name"], said["state"], detail, remedy)
+    function, code = said["function"], spec.name("CKR", said["rv"])
+    advice = spec.advice(code)
+    told = f"{function} (§{spec.function(function).section}) answered {code}"
+    known = profile.failure(function, code) if profile is not None else None
+    if known is not None and profile is not None:
+        told += f"; with {profile.name} ({known.evidence.status}): {known.cause}"
+        return Check(said["name"], "failed", told, known.remedy)
+    if advice is not None:
+        told += f": {advice.means}"
+    return Check(said["name"], "failed", told, advice.next[0] if advice is not None and advice.next else None)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from workbench import spec
+from workbench.cryptoki.errors import new_error
 from workbench.faults import WorkbenchError
 from workbench.inspection.check import Check
 from workbench.inspection.diagnosis.subject import Subject
@@ -24,7 +24,7 @@ from workbench.tokens.profile import Profile
 __all__ = ["ask"]
 
 START_SECONDS = 60.0  # a Python that starts on a busy machine is no hanging module
-TAIL_BYTES = 2000
+LONGEST_WORDS = 500  # characters
 Said = dict[str, Any]
 
 
@@ -82,7 +82,7 @@ def _followed(
     profile: Profile | None,
     seconds: float,
 ) -> Iterator[Check]:
-    step = "starting"
+    step, mark = "starting", 0
     while True:
         said = _line(channel, START_SECONDS if step == "starting" else seconds)
         if said is None:
@@ -96,14 +96,14 @@ def _followed(
         if not said:
             break
         if "begins" in said:
-            step = said["begins"]
+            step, mark = said["begins"], printed.seek(0, os.SEEK_END)
         elif "asked" in said:
             calls = ", ".join(f"{function} {count}" for function, count in said["asked"].items())
             yield Check("calls made", "ok", calls or "none")
             step = "leaving"
         else:
-            yield _check(said, profile)
-    yield from _end(process, printed, step, seconds)
+            yield _check(said, profile, _words(printed, mark, step))
+    yield from _end(process, _words(printed, mark, step), step, seconds)
 
 
 def _line(channel: IO[bytes], seconds: float) -> Said | None:
@@ -123,12 +123,13 @@ def _line(channel: IO[bytes], seconds: float) -> Said | None:
     return said
 
 
-def _end(process: subprocess.Popen[bytes], printed: IO[bytes], step: str, seconds: float) -> Iterator[Check]:
+def _end(process: subprocess.Popen[bytes], words: str, step: str, seconds: float) -> Iterator[Check]:
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
+        told = f"the process did not end in {seconds:g} s: the module hangs in its destructors"
         yield Check(
-            step, "failed", f"the process did not end in {seconds:g} s", "the module hangs in its destructors"
+            step, "failed", told, "report it to the vendor; programs that use it may hang at their end"
         )
         return
     if code == 0:
@@ -137,34 +138,31 @@ def _end(process: subprocess.Popen[bytes], printed: IO[bytes], step: str, second
     if code < 0:
         with contextlib.suppress(ValueError):
             cause = signal.Signals(-code).name
-    # What a module prints during a login may hold the PIN: it is not shown.
-    words = "" if step == "C_Login" else _last_words(printed)
     where = "after the last call" if step == "leaving" else f"in {step}"
-    told = f"the module ended the process ({cause}) {where}" + (f"; it printed: {words}" if words else "")
+    told = f"the module ended the process ({cause}) {where}{words}"
     yield Check(step, "failed", told, "report it to the vendor, with the versions of module and system")
 
 
-def _last_words(printed: IO[bytes]) -> str:
-    """The last line that is neither empty nor a part of Python's own report of the crash."""
-    printed.seek(0, os.SEEK_END)
-    printed.seek(max(0, printed.tell() - TAIL_BYTES))
-    text = printed.read().decode("utf-8", "replace")
-    own = text.partition("Fatal Python error")[0] or text
-    lines = [line.strip() for line in own.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+def _words(printed: IO[bytes], mark: int, step: str) -> str:
+    """What the module printed in this step, as the end of a sentence, without Python's own report of a crash.
+
+    What it prints during a login may hold the PIN: it is not shown.
+    """
+    if step == "C_Login":
+        return ""
+    printed.seek(mark)
+    text = printed.read(LONGEST_WORDS * 4).decode("utf-8", "replace").partition("Fatal Python error")[0]
+    lines = " / ".join(line.strip() for line in text.splitlines() if line.strip())
+    return f"; it printed: {lines[:LONGEST_WORDS]}" if lines else ""
 
 
-def _check(said: Said, profile: Profile | None) -> Check:
+def _check(said: Said, profile: Profile | None, words: str) -> Check:
     if "rv" not in said:
-        detail, remedy = said["detail"], said.get("remedy")
-        return Check(said["name"], said["state"], detail, remedy)
-    function, code = said["function"], spec.name("CKR", said["rv"])
-    advice = spec.advice(code)
-    told = f"{function} (§{spec.function(function).section}) answered {code}"
-    known = profile.failure(function, code) if profile is not None else None
+        return Check(said["name"], said["state"], said["detail"], said.get("remedy"))
+    error = new_error(said["function"], said["rv"])
+    told = f"{error.function} (§{error.section}) answered {error.name}"
+    known = profile.failure(error.function, error.name) if profile is not None else None
     if known is not None and profile is not None:
         told += f"; with {profile.name} ({known.evidence.status}): {known.cause}"
-        return Check(said["name"], "failed", told, known.remedy)
-    if advice is not None:
-        told += f": {advice.means}"
-    return Check(said["name"], "failed", told, advice.next[0] if advice is not None and advice.next else None)
+        return Check(said["name"], "failed", told + words, known.remedy)
+    return Check(said["name"], "failed", f"{told}: {error.means}{words}", error.next_steps[0])

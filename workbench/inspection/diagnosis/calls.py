@@ -42,9 +42,15 @@ def ask(subject: Subject, login: bool, seconds: float) -> Iterator[Check]:
         "login": login,
     }
     reading, writing = os.pipe()
-    with tempfile.TemporaryFile() as printed, os.fdopen(reading, "rb", buffering=0) as channel:
-        process = _started(subject, writing, printed)
-        os.close(writing)
+    with (
+        tempfile.NamedTemporaryFile(prefix="workbench-doctor-") as written,
+        os.fdopen(reading, "rb", 0) as channel,
+    ):
+        try:
+            process = _started(subject, writing, written)
+        finally:
+            os.close(writing)
+        printed = Path(written.name)
         try:
             assert process.stdin is not None
             with contextlib.suppress(BrokenPipeError), process.stdin:
@@ -55,7 +61,7 @@ def ask(subject: Subject, login: bool, seconds: float) -> Iterator[Check]:
             process.wait()
 
 
-def _started(subject: Subject, writing: int, printed: IO[bytes]) -> subprocess.Popen[bytes]:
+def _started(subject: Subject, writing: int, written: IO[bytes]) -> subprocess.Popen[bytes]:
     environment = subject.surroundings
     home_of_package = str(Path(__file__).parents[3])
     environment["PYTHONPATH"] = os.pathsep.join(
@@ -67,8 +73,8 @@ def _started(subject: Subject, writing: int, printed: IO[bytes]) -> subprocess.P
             [*command, "-m", "workbench.inspection.diagnosis.steps", str(writing)],
             pass_fds=[writing],
             stdin=subprocess.PIPE,
-            stdout=printed,
-            stderr=printed,
+            stdout=written,
+            stderr=written,
             env=environment,
         )
     except OSError as error:
@@ -78,7 +84,7 @@ def _started(subject: Subject, writing: int, printed: IO[bytes]) -> subprocess.P
 def _followed(
     process: subprocess.Popen[bytes],
     channel: IO[bytes],
-    printed: IO[bytes],
+    printed: Path,
     profile: Profile | None,
     seconds: float,
 ) -> Iterator[Check]:
@@ -96,7 +102,7 @@ def _followed(
         if not said:
             break
         if "begins" in said:
-            step, mark = said["begins"], printed.seek(0, os.SEEK_END)
+            step, mark = said["begins"], printed.stat().st_size
         elif "asked" in said:
             calls = ", ".join(f"{function} {count}" for function, count in said["asked"].items())
             yield Check("calls made", "ok", calls or "none")
@@ -138,20 +144,26 @@ def _end(process: subprocess.Popen[bytes], words: str, step: str, seconds: float
     if code < 0:
         with contextlib.suppress(ValueError):
             cause = signal.Signals(-code).name
+    if step == "starting":
+        told = f"the Python that should load the module ended ({cause}){words}"
+        yield Check(step, "failed", told, "the interpreter must have this workbench and its packages")
+        return
     where = "after the last call" if step == "leaving" else f"in {step}"
     told = f"the module ended the process ({cause}) {where}{words}"
     yield Check(step, "failed", told, "report it to the vendor, with the versions of module and system")
 
 
-def _words(printed: IO[bytes], mark: int, step: str) -> str:
+def _words(printed: Path, mark: int, step: str) -> str:
     """What the module printed in this step, as the end of a sentence, without Python's own report of a crash.
 
     What it prints during a login may hold the PIN: it is not shown.
     """
     if step == "C_Login":
         return ""
-    printed.seek(mark)
-    text = printed.read(LONGEST_WORDS * 4).decode("utf-8", "replace").partition("Fatal Python error")[0]
+    # Read through a handle of our own: the module's has the place where it writes next.
+    with printed.open("rb") as file:
+        file.seek(mark)
+        text = file.read(LONGEST_WORDS * 4).decode("utf-8", "replace").partition("Fatal Python error")[0]
     lines = " / ".join(line.strip() for line in text.splitlines() if line.strip())
     return f"; it printed: {lines[:LONGEST_WORDS]}" if lines else ""
 

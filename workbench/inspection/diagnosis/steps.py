@@ -59,8 +59,11 @@ class _Steps:
             module = Module(self.order["module"], init_string=self.order["init_string"])
             versions = [str(one.version) for one in module.library.interfaces if one.version is not None]
             done["detail"] = f"it loads; function lists: v{', v'.join(versions or ['2.40'])}"
-        with self._step("C_Initialize"):
+        with self._step("C_Initialize") as done:
             module.initialize(again=True)
+            done["detail"] = "the library starts" + (
+                ", with its parameter string" if module.init_string else ""
+            )
         with self._step("C_GetInfo") as done:
             info = C.GetInfo(module)
             done["detail"] = (
@@ -71,15 +74,19 @@ class _Steps:
             slots = C.GetSlotList(module)
             done["detail"] = f"{len(slots)} slots with a token" if len(slots) != 1 else "1 slot with a token"
             if not slots:
+                empty = len(C.GetSlotList(module, tokenPresent=False))
                 done.update(
-                    state="missing", remedy="put the token in, start its service, or name its address"
+                    state="missing",
+                    detail=f"{empty} slots, and a token in none of them",
+                    remedy="put the token in, start its service, name its address, or initialise one",
                 )
                 raise _Stop
         token = self._token(module, slots, info)
         if token is not None and self._flags(token) and self.order["login"]:
             self._login()
-        with self._step("C_Finalize"):
+        with self._step("C_Finalize") as done:
             C.Finalize(module)
+            done["detail"] = "the library ends in order"
 
     def _token(self, module: Module, slots: list[int], about: Info) -> TokenInfo | None:
         written = self.order["uri"]

@@ -73,19 +73,18 @@ def subject(name: str) -> Subject:
 
 def _sandbox(provider: Provider) -> Subject:
     checks = []
+    made = None
+    up = f"workbench token up {provider.name}"
     try:
         made = provider.sandbox()
     except WorkbenchError as error:
-        made = None
-        checks.append(Check("sandbox", "failed", str(error), f"workbench token up {provider.name} --fresh"))
+        checks.append(Check("sandbox", "failed", str(error), f"{up} --fresh"))
     else:
         if made is None:
-            checks.append(Check("sandbox", "missing", "not made yet", f"workbench token up {provider.name}"))
-    for daemon, runs in provider.running().items():
-        if not runs:
-            checks.append(
-                Check(f"daemon {daemon}", "missing", "it does not run", f"workbench token up {provider.name}")
-            )
+            checks.append(Check("sandbox", "missing", "not made yet", up))
+    if made is not None:
+        stopped = [name for name, runs in provider.running().items() if not runs]
+        checks += [Check(f"daemon {name}", "missing", "it does not run", up) for name in stopped]
     whole = made is not None and not checks
     return Subject(
         name=provider.name,

@@ -325,6 +325,18 @@ def test_a_credential_file_that_others_may_read_is_found(
     assert variable.state == "missing"
 
 
+def test_a_sandbox_that_is_not_made_yet_is_not_made_by_looking(
+    softhsm: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WORKBENCH_SOFTHSM_MODULE", softhsm.module.path)
+    checks = by_name(diagnose("sandbox"))
+    assert checks["sandbox"] == Check("sandbox", "missing", "not made yet", "workbench token up softhsm")
+    assert checks["file"].state == "ok"
+    assert checks["loading"].state == "note"
+    assert not (tmp_path / "home").exists()
+
+
 def test_a_name_that_nobody_knows_is_one_sentence() -> None:
     with pytest.raises(WorkbenchError, match="'sofhsm'; known names: sandbox, softhsm"):
         diagnose("sofhsm")

@@ -25,13 +25,12 @@ def diagnose(name: str, login: bool | None = None, seconds: float = STEP_SECONDS
     start = (*about.found_out, _profile(about))
     if about.module is None:
         return (*start, _no_module(about))
-    elsewhere = bool(about.interpreter) or not about.loads_here
-    file = tuple(look_at_file(about.module, about.surroundings, elsewhere))
+    file = tuple(look_at_file(about.module, about.surroundings, about.elsewhere))
     around = tuple(look_around(about))
     if any(check.bad for check in file if check.name in {"file", "format", "entry point"}):
         return (*start, *file, *around)  # there is nothing to load
-    if not about.loads_here:
-        later = Check("loading", "note", "only a Python of the token's own loads it, once the token is up")
+    if not about.ready:
+        later = Check("loading", "note", "not tried before the token is up")
         return (*start, *file, *around, later)
     calls = tuple(ask(about, _wants_login(about, login, around), seconds))
     if any(check.name == "loading" and not check.bad for check in calls):

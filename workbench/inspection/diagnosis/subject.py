@@ -30,6 +30,8 @@ class Subject:
     """What the doctor looks at, put together without loading anything.
 
     ``uri`` says which token; None: any. ``opens``: ``tokens.open`` takes the name, so a login can be tried.
+    ``elsewhere``: another Python than this one loads the module, the one that ``interpreter`` starts. ``ready``:
+    everything that is ours stands, so that loading it makes sense.
     ``environment``: variables on top of this process's. ``found_out``: what was noticed while putting it together.
     """
 
@@ -40,7 +42,8 @@ class Subject:
     opens: bool = False
     provider: str | None = None
     interpreter: tuple[str, ...] = ()
-    loads_here: bool = True
+    elsewhere: bool = False
+    ready: bool = True
     profile: Profile | None = None
     environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     init_string: str | None = attrs.field(default=None, repr=False)
@@ -94,7 +97,8 @@ def _sandbox(provider: Provider) -> Subject:
         opens=whole,
         provider=provider.name,
         interpreter=provider.interpreter() if whole and provider.needs_interpreter else (),
-        loads_here=whole or not provider.needs_interpreter,
+        elsewhere=provider.needs_interpreter,
+        ready=whole,
         profile=profile(provider.profile) if provider.profile else None,
         environment=provider.environment() if made is not None else {},
         init_string=provider.init_string(),
@@ -111,6 +115,7 @@ def _declared(one: Declared) -> Subject:
         uri=one.uri,
         opens=True,
         interpreter=(str(one.interpreter),) if one.interpreter is not None else (),
+        elsewhere=one.interpreter is not None,
         profile=profile(one.profile) if one.profile else profile_of(path=module),
         environment=one.environment,
         init_string=one.init_string,

@@ -14,6 +14,7 @@ from workbench.cli import (  # noqa: F401
     learning,
     lessons,
     measuring,
+    probing,
     profiles,
     reporting,
 )

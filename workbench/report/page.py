@@ -18,7 +18,7 @@ from workbench.report.figures import run_figures
 
 __all__ = ["write"]
 
-_ENVIRONMENT = jinja2.Environment(
+ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("workbench.report"),
     autoescape=True,
     trim_blocks=True,
@@ -41,14 +41,14 @@ def write(out: Path, verdicts_dir: Path | None = None, runs: Sequence[Path] = ()
         raise WorkbenchError("nothing to report: run `workbench run` or `workbench bench` first")
     path = out if out.suffix == ".html" else out / "index.html"
     outcome, sentence = words.headline(matrix, loaded)
-    text = _ENVIRONMENT.get_template("report.html.j2").render(
+    text = ENVIRONMENT.get_template("report.html.j2").render(
         outcome=outcome,
         headline=sentence,
         matrix=matrix,
         runs=[{"run": run, "figures": run_figures(run)} for run in loaded],
         machine=_machine(matrix, loaded),
         provenance=_provenance(matrix, loaded),
-        style=base_style() + _ENVIRONMENT.get_template("report.css").render(),
+        style=base_style() + ENVIRONMENT.get_template("report.css").render(),
         words=words,
         link=lambda target: _link(path, target),
     )

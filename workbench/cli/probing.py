@@ -64,13 +64,10 @@ def probe(
 
 
 def _print_counts(done: TokenProbe) -> None:
-    from workbench.inspection.probe import Outcome
-
-    seen = [outcome for outcome in Outcome if any(outcome in done.counts(one) for one in done.families)]
-    shown = table("family", *seen)
+    shown = table("family", *done.outcomes)
     for family in done.families:
         counts = done.counts(family)
-        shown.add_row(family, *(str(counts.get(outcome, "")) for outcome in seen))
+        shown.add_row(family, *(str(counts.get(outcome, "")) for outcome in done.outcomes))
     out.print(f"\n{done.token}: {len(done.findings)} findings in {done.seconds:g} s", markup=False)
     out.print(shown)
 

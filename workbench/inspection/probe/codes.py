@@ -18,7 +18,7 @@ from workbench.tokens import Token
 
 __all__ = ["FAMILY", "trials"]
 
-FAMILY = "return codes"
+FAMILY = "codes"
 NOBODY = 0x7FFFFF01  # a handle and a slot that nobody has
 KEY = bytes(range(64))
 
@@ -210,7 +210,7 @@ PROVOCATIONS: tuple[Provocation, ...] = (
     _p("C_Decrypt", "15 bytes in CBC", "ENCRYPTED_DATA_LEN_RANGE", lambda s: _decrypt(s, CBC, bytes(15)), CBC),
     _p("C_Decrypt", "wrong padding", "ENCRYPTED_DATA_INVALID", lambda s: _decrypt(s, "CKM_AES_CBC_PAD", bytes(32)), "CKM_AES_CBC_PAD"),
     _p("C_FindObjects", "not begun", NOT_BEGUN, lambda s: C.FindObjects(s.session, 1)),
-    _p("C_FindObjectsInit", "begun before", "OPERATION_ACTIVE", lambda s: _twice(s, lambda: C.FindObjectsInit(s.session, {"CKA_LABEL": objects.LABEL}))),
+    _p("C_FindObjectsInit", "begun before", "OPERATION_ACTIVE", lambda s: _twice(s, lambda: C.FindObjectsInit(s.session, {"CKA_LABEL": "nobody has this"}))),
     _hole("C_WrapKey", "key that is not extractable", "KEY_UNEXTRACTABLE", lambda s: C.WrapKey(s.session, WRAP, _wrapper(s), _idle_key(s)), WRAP),
     _hole("C_WrapKey", "key that may not wrap", "KEY_FUNCTION_NOT_PERMITTED", lambda s: C.WrapKey(s.session, WRAP, _idle_key(s), _wrapper(s)), WRAP),
     _hole("C_UnwrapKey", "nonsense of the right length", "WRAPPED_KEY_INVALID", lambda s: _unwrap(s, bytes(24)), WRAP),

@@ -5,7 +5,8 @@ The binding gives every buffer spare room, because some modules write past the e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -52,11 +53,21 @@ class _Room:
         return made
 
 
-def _function(session: SessionLike, function: str, arguments: Sequence[object]) -> Any:
-    """The address of a function, after the token's policy has let the call pass."""
+def _function(session: SessionLike, function: str, arguments: Sequence[object]) -> Callable[..., int]:
+    """The function at its address, with the token's policy before and after it."""
     handle = session.handle
-    handle.module.policy(handle.slot).check(function, (handle, *arguments))
-    return handle.module.native.library.find(function)[0]
+    pointer = handle.module.native.library.find(function)[0]
+    policy = handle.module.policy(handle.slot)
+
+    def call(*passed: Any) -> int:
+        policy.check(function, (handle, *arguments))
+        start = time.monotonic()
+        rv: int = pointer(handle, *passed)
+        if policy.attentive:
+            policy.answered(function, (handle, *arguments), rv, (), time.monotonic() - start)
+        return rv
+
+    return call
 
 
 def guarded_call(session: SessionLike, function: str, size: int | None, data: bytes | None = None) -> Answer:
@@ -64,7 +75,7 @@ def guarded_call(session: SessionLike, function: str, size: int | None, data: by
     call = _function(session, function, () if data is None else (data,))
     room, length = _Room(size), ffi().new("CK_ULONG *", size or 0)
     given = () if data is None else (data, len(data))
-    rv = call(session.handle, *given, room.pointer, length)
+    rv = call(*given, room.pointer, length)
     return Answer(spec.name("CKR", rv), length[0], room.data(length[0]), room.past())
 
 
@@ -74,6 +85,6 @@ def guarded_attribute(session: SessionLike, target: int, attribute: str, size: i
     call = _function(session, "C_GetAttributeValue", (target, [(number, size)]))
     room = _Room(size)
     row = ffi().new("CK_ATTRIBUTE *", {"type": number, "pValue": room.pointer, "ulValueLen": size or 0})
-    rv = call(session.handle, target, row, 1)
+    rv = call(target, row, 1)
     length = row.ulValueLen
     return Answer(spec.name("CKR", rv), length, room.data(length), room.past())

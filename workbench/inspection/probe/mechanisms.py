@@ -11,7 +11,7 @@ from workbench.inspection.probe.recipes import catalogue
 from workbench.inspection.probe.survey import Survey
 from workbench.tokens import Token
 
-__all__ = ["FAMILY", "trials"]
+__all__ = ["FAMILY", "USES", "attempt", "trials"]
 
 FAMILY = "mechanisms"
 # The flags of CK_MECHANISM_INFO that name a use; the others say how, or where.
@@ -55,6 +55,8 @@ def attempt(token: Token, name: str, flag: str, promised: bool) -> list[Finding]
     if recipe is None:
         return [Finding(*place, Outcome.NO_RECIPE)]
     made = staged(token, place, recipe.run, Outcome.REFUSED if promised else Outcome.NOT_OFFERED)
+    if made.outcome is Outcome.REFUSED:
+        made = attrs.evolve(made, detail=f"{flag} is set, and {made.detail} refuses")
     if not promised and made.outcome in (Outcome.VERIFIED, Outcome.ALONE):
         silent = "its flags do" if objects.bench(token).lists(name) else "the mechanism list does"
         who = f"verified by {made.detail}" if made.detail else made.outcome

@@ -35,7 +35,8 @@ class Outcome(StrEnum):
         return self in _REMARKABLE
 
 
-_REMARKABLE = frozenset({Outcome.WRONG, Outcome.DEVIATES, Outcome.REFUSED, Outcome.DIED, Outcome.SILENT})
+# The gravest first.
+_REMARKABLE = (Outcome.DIED, Outcome.SILENT, Outcome.WRONG, Outcome.DEVIATES, Outcome.REFUSED)
 
 
 @attrs.frozen
@@ -98,11 +99,18 @@ class TokenProbe:
         return tuple(one for one in self.findings if one.family == family)
 
     def counts(self, family: str) -> dict[Outcome, int]:
-        """How many findings of a family ended in each outcome, in the order of the outcomes; none left out but zeros."""
+        """How many findings of a family ended in each outcome, in the order of ``Outcome``."""
         found = [one.outcome for one in self.of(family)]
         return {outcome: found.count(outcome) for outcome in Outcome if outcome in found}
 
     @property
     def remarkable(self) -> tuple[Finding, ...]:
-        """The findings that somebody who builds on the token should read."""
-        return tuple(one for one in self.findings if one.outcome.remarkable)
+        """The findings that somebody who builds on the token should read, the gravest first."""
+        found = [one for one in self.findings if one.outcome.remarkable]
+        return tuple(sorted(found, key=lambda one: _REMARKABLE.index(one.outcome)))
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The outcomes that occurred, in the order of ``Outcome``."""
+        found = {one.outcome for one in self.findings}
+        return tuple(outcome for outcome in Outcome if outcome in found)

@@ -1,13 +1,11 @@
 """What the trials work with: templates, and keys of known value that are made once per worker.
 
-Everything here is a session object, unless the token keeps token objects only (a TPM); those carry the probe's
-label. ``Bench.clear`` destroys whatever was made.
+Everything here is a session object, unless the token keeps token objects only (a TPM); those carry the run's
+label. ``clear`` destroys whatever was made.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -21,7 +19,6 @@ __all__ = ["READABLE", "Bench", "bench", "clear", "session_objects", "template"]
 T = TypeVar("T")
 READABLE: dict[str, AttributeValue] = {"CKA_SENSITIVE": False, "CKA_EXTRACTABLE": True}
 P256 = bytes.fromhex("06082a8648ce3d030107")
-LABEL = f"workbench-probe {socket.gethostname()} {os.getpid()}"
 _NEVER_HERE = frozenset(
     {"CKR_ATTRIBUTE_VALUE_INVALID", "CKR_TEMPLATE_INCONSISTENT", "CKR_ATTRIBUTE_READ_ONLY"}
 )
@@ -33,7 +30,7 @@ def template(token: Token, attributes: Mapping[str, AttributeValue]) -> dict[str
     """The attributes of an object that a trial makes, with where it lives; the one place that decides that."""
     if session_objects(token):
         return {"CKA_TOKEN": False, **attributes}
-    return {"CKA_TOKEN": True, "CKA_LABEL": LABEL, **attributes}
+    return {"CKA_TOKEN": True, "CKA_LABEL": token.run_label("probe"), **attributes}
 
 
 def session_objects(token: Token) -> bool:

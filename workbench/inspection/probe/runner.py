@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import attrs
 
+from workbench import tokens
 from workbench.faults import WorkbenchError
 from workbench.inspection.probe import (
     buffers,
@@ -25,9 +26,10 @@ from workbench.inspection.probe import (
 )
 from workbench.inspection.probe.model import Finding, Outcome, TokenProbe, Trial
 from workbench.inspection.probe.survey import Survey, survey
+from workbench.tokens.origin import DeclaredOrigin
 from workbench.workers import Worker, WorkerDied, WorkerError, WorkerTimeout
 
-__all__ = ["FAMILIES", "Step", "probe"]
+__all__ = ["FAMILIES", "Crew", "Step", "permit", "probe"]
 
 FAMILIES: dict[str, Callable[[Survey], list[Trial]]] = {
     room.FAMILY: room.trials
@@ -67,11 +69,11 @@ def probe(
     for family in families:
         if family not in FAMILIES:
             raise WorkbenchError(f"no family of trials {family!r}; one of {', '.join(FAMILIES)}")
+    permit(name)
     began = time.monotonic()
-    crew = _Crew(name)
+    crew = Crew(name)
     try:
         seen = crew.worker.run(survey)
-        permit(name, seen.policy)
         planned = [trial for family in families or FAMILIES for trial in FAMILIES[family](seen)]
         findings: list[Finding] = []
         for done, trial in enumerate(planned):
@@ -83,21 +85,24 @@ def probe(
     return TokenProbe(name, seen.provenance, round(time.monotonic() - began, 1), tuple(findings))
 
 
-def permit(name: str, policy: str, consent: frozenset[str] = frozenset()) -> None:
-    """Let sandbox tokens pass, and a guest whose configuration consents. Errors: ``WorkbenchError`` for the others."""
-    if policy == "sandbox" or (policy == "guest" and "probe" in consent):
-        return
-    if policy == "guest":
+def permit(name: str) -> None:
+    """Let sandbox tokens pass, and a guest whose owner consents; the token is not touched for it.
+
+    Errors: ``WorkbenchError`` for the others, and for an unknown name.
+    """
+    found = tokens.origin(name)
+    if found.standing == "production":
         raise WorkbenchError(
-            f"a probe acts on the token, and {name!r} is somebody's: "
-            'put consent = ["probe"] into its table of workbench.toml to allow that, or look with: workbench inspect'
+            f"a probe acts on the token, and {name!r} is in production: look with: workbench inspect --token {name}"
         )
-    raise WorkbenchError(
-        f"a probe acts on the token, and {name!r} is under the policy {policy!r}: look with: workbench inspect"
-    )
+    if isinstance(found, DeclaredOrigin) and "probe" not in found.declared.consent:
+        raise WorkbenchError(
+            f"a probe acts on the token, and {name!r} is somebody's: let it with "
+            'consent = ["probe"] in its table of workbench.toml'
+        )
 
 
-class _Crew:
+class Crew:
     """The worker of a token, and its successors."""
 
     def __init__(self, name: str) -> None:

@@ -50,10 +50,11 @@ def number(token: Token, most: int | None) -> list[Finding]:
             opened.append(C.OpenSession(module, slot, 0))
     except CryptokiError as error:
         code = error.name
-    during = token.info.ulSessionCount
-    for handle in opened:
-        with suppress(CryptokiError):
-            C.CloseSession(handle)
+    finally:
+        during = token.info.ulSessionCount
+        for handle in opened:
+            with suppress(CryptokiError):
+                C.CloseSession(handle)
     after = token.info.ulSessionCount
     return [
         _number_found(len(opened), code, most),
@@ -93,7 +94,7 @@ def _visible(session: SessionLike, label: str) -> bool:
 
 def seen_by_others(token: Token) -> list[Finding]:
     """A session object belongs to the application: its other sessions find it (4.4)."""
-    label = objects.LABEL + " shared"
+    label = token.run_label("shared")
     with token.session() as first, token.session() as second:
         try:
             C.CreateObject(first, {**DATA, "CKA_LABEL": label})
@@ -110,7 +111,7 @@ def seen_by_others(token: Token) -> list[Finding]:
 
 def after_its_session(token: Token) -> list[Finding]:
     """It goes when the session that made it closes (5.6.2)."""
-    label = objects.LABEL + " gone"
+    label = token.run_label("gone")
     place = "session object", "after its session"
     with token.session() as other:
         with token.session() as maker:
@@ -132,14 +133,14 @@ def read_only(token: Token) -> list[Finding]:
             (True, "token object", "CKR_SESSION_READ_ONLY"),
             (False, "session object", "CKR_OK"),
         ):
-            code = code_of(partial(_made_and_destroyed, session, lasting))
+            code = code_of(partial(_made_and_destroyed, session, lasting, token.run_label("read-only")))
             outcome = Outcome.VERIFIED if code == right else Outcome.DEVIATES
             rows.append(_found("read-only session", aspect, outcome, f"{right} is right", code))
     return rows
 
 
-def _made_and_destroyed(session: SessionLike, lasting: bool) -> None:
-    made = C.CreateObject(session, {**DATA, "CKA_TOKEN": lasting, "CKA_LABEL": objects.LABEL})
+def _made_and_destroyed(session: SessionLike, lasting: bool, label: str) -> None:
+    made = C.CreateObject(session, {**DATA, "CKA_TOKEN": lasting, "CKA_LABEL": label})
     C.DestroyObject(session, made)
 
 

@@ -1,4 +1,5 @@
-"""Published vectors: signatures, right and spoilt, that somebody else has judged (NIST CAVP and others).
+"""Published vectors: signatures and sealed messages, right and spoilt, that somebody else has judged (NIST CAVP and
+others).
 
 They come with the package ``cryptography-vectors``; without it the family says so and is not run.
 """
@@ -21,9 +22,10 @@ from workbench.inspection.probe.recipes.pairs import OIDS, der_octets
 from workbench.inspection.probe.survey import Survey
 from workbench.tokens import Token
 
-__all__ = ["FAMILY", "trials"]
+__all__ = ["FAMILY", "SETS", "Case", "Set", "spread", "trials"]
 
 FAMILY = "vectors"
+ASPECT = "published vectors"
 PACKAGE = "cryptography_vectors"
 HASHES = ("SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
 ENOUGH = 90  # vectors of one set: a set has up to 1000, and says the same with fewer
@@ -33,7 +35,10 @@ Row = Mapping[str, str]
 
 @attrs.frozen
 class Case:
-    """One vector: the public key as an object, what is verified, and whether it is right; ``why`` it is not."""
+    """One vector: the key as an object, what is verified (or opened), and whether it is right; ``why`` it is not.
+
+    ``data`` is signed by ``signature``; under a secret key it is the plaintext that ``signature`` is to open to.
+    """
 
     key: Mapping[str, AttributeValue]
     how: Mechanism
@@ -41,6 +46,11 @@ class Case:
     signature: bytes
     right: bool
     why: str = ""
+
+    @property
+    def sealed(self) -> bool:
+        """Whether this is a sealed message and no signature."""
+        return self.key["CKA_KEY_TYPE"] == "CKK_AES"
 
 
 @attrs.frozen
@@ -154,6 +164,17 @@ def _ed25519() -> Iterator[Case]:
         yield Case(key, how, data, signature[:32] + larger, right=False, why="S not below the order")
 
 
+def _gcm(bits: int) -> Iterator[Case]:
+    """Those with an IV of 96 bits, a whole tag and a plaintext; a spoilt one must give no plaintext."""
+    for heading, row in rows(f"ciphers/AES/GCM/gcmDecrypt{bits}.rsp"):
+        if heading != "Taglen = 128" or len(row["IV"]) != 24 or not row["CT"]:
+            continue
+        key: dict[str, AttributeValue] = {"CKA_KEY_TYPE": "CKK_AES", "CKA_VALUE": bytes.fromhex(row["Key"])}
+        how = mechanism("CKM_AES_GCM", mechanisms.gcm(bytes.fromhex(row["IV"]), bytes.fromhex(row["AAD"])))
+        data = bytes.fromhex(row.get("PT", ""))
+        yield Case(key, how, data, bytes.fromhex(row["CT"] + row["Tag"]), "FAIL" not in row, "tag changed")
+
+
 SETS = (
     *(
         Set(f"ECDSA {curve}", "CKM_ECDSA", partial(_ecdsa, curve, size))
@@ -166,6 +187,7 @@ SETS = (
     *(Set(f"RSA PSS {hash}", f"CKM_{hash}_RSA_PKCS_PSS", partial(_rsa, hash, pss=True)) for hash in HASHES),
     Set("DSA 1024", "CKM_DSA", _dsa),
     Set("Ed25519", "CKM_EDDSA", _ed25519),
+    *(Set(f"AES-{bits} GCM", "CKM_AES_GCM", partial(_gcm, bits)) for bits in (128, 256)),
 )
 
 
@@ -178,7 +200,7 @@ def installed() -> bool:
 def trials(survey: Survey) -> list[Trial]:
     """One trial for each set whose mechanism the token lists."""
     return [
-        Trial(FAMILY, one.name, "verify", attempt, (place,), seconds=60)
+        Trial(FAMILY, one.name, ASPECT, attempt, (place,), seconds=60)
         for place, one in enumerate(SETS)
         if one.mechanism in survey.mechanisms
     ]
@@ -189,12 +211,12 @@ def attempt(token: Token, place: int) -> list[Finding]:
     one = SETS[place]
     if not installed():
         detail = "install the package cryptography-vectors (extra: vectors)"
-        return [Finding(FAMILY, one.name, "verify", Outcome.NOT_RUN, detail)]
+        return [Finding(FAMILY, one.name, ASPECT, Outcome.NOT_RUN, detail)]
     bench = objects.bench(token)
     agreed, accepted, rejected, untried = 0, [], [], []
     with token.session() as session:
         stage = Stage(bench, session)
-        for case in _spread(list(one.cases())):
+        for case in spread(list(one.cases())):
             try:
                 answer = _answer(stage, case)
             except CryptokiError as error:
@@ -209,7 +231,7 @@ def attempt(token: Token, place: int) -> list[Finding]:
     return [_found(one.name, agreed, accepted, rejected, untried)]
 
 
-def _spread(cases: list[Case]) -> list[Case]:
+def spread(cases: list[Case]) -> list[Case]:
     """Not more than enough, from the whole of the set."""
     step = max(1, -(-len(cases) // ENOUGH))
     return cases[::step]
@@ -217,10 +239,13 @@ def _spread(cases: list[Case]) -> list[Case]:
 
 def _answer(stage: Stage, case: Case) -> str:
     """The token's verdict. Errors: ``CryptokiError`` where it takes the key or the mechanism not at all."""
-    token = stage.bench.token
-    public = {"CKA_CLASS": "CKO_PUBLIC_KEY", "CKA_VERIFY": True, **case.key}
-    key = C.CreateObject(stage.session, objects.template(token, public))
+    kind: dict[str, AttributeValue] = {"CKA_CLASS": "CKO_PUBLIC_KEY", "CKA_VERIFY": True}
+    if case.sealed:
+        kind = {"CKA_CLASS": "CKO_SECRET_KEY", "CKA_DECRYPT": True}
+    key = C.CreateObject(stage.session, objects.template(stage.bench.token, {**kind, **case.key}))
     try:
+        if case.sealed:
+            return _opened(stage, case, key)
         C.VerifyInit(stage.session, case.how, key)
         try:
             C.Verify(stage.session, case.data, case.signature)
@@ -231,8 +256,17 @@ def _answer(stage: Stage, case: Case) -> str:
         C.DestroyObject(stage.session, key)
 
 
+def _opened(stage: Stage, case: Case, key: int) -> str:
+    C.DecryptInit(stage.session, case.how, key)
+    try:
+        plain = C.Decrypt(stage.session, case.signature)
+    except CryptokiError as error:
+        return error.name
+    return "CKR_OK" if plain == case.data or not case.right else "another plaintext"
+
+
 def _found(name: str, agreed: int, accepted: list[str], rejected: list[str], untried: list[str]) -> Finding:
-    place = FAMILY, name, "verify"
+    place = FAMILY, name, ASPECT
     parts = [f"{agreed} agreed"]
     if accepted:
         parts.append(f"{len(accepted)} accepted though wrong ({accepted[0]})")

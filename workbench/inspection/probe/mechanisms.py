@@ -31,6 +31,12 @@ USES = (
     "CKF_ENCAPSULATE",
     "CKF_DECAPSULATE",
 )
+# Functions that a recipe calls to have a key, and the uses that they are themselves.
+PREPARATIONS: dict[str, tuple[str, ...]] = {
+    "C_CreateObject": (),
+    "C_GenerateKey": ("CKF_GENERATE",),
+    "C_GenerateKeyPair": ("CKF_GENERATE_KEY_PAIR",),
+}
 
 
 def trials(survey: Survey) -> list[Trial]:
@@ -55,6 +61,14 @@ def attempt(token: Token, name: str, flag: str, promised: bool) -> list[Finding]
     if recipe is None:
         return [Finding(*place, Outcome.NO_RECIPE)]
     made = staged(token, place, recipe.run, Outcome.REFUSED if promised else Outcome.NOT_OFFERED)
+    if (
+        made.outcome is Outcome.REFUSED
+        and made.detail in PREPARATIONS
+        and flag not in PREPARATIONS[made.detail]
+    ):
+        made = attrs.evolve(
+            made, outcome=Outcome.NOT_RUN, detail=f"{made.detail} refuses the key that it needs"
+        )
     if made.outcome is Outcome.REFUSED:
         made = attrs.evolve(made, detail=f"{flag} is set, and {made.detail} refuses")
     if not promised and made.outcome in (Outcome.VERIFIED, Outcome.ALONE):

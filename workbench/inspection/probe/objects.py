@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
 from workbench import spec
-from workbench.cryptoki import AttributeValue, C, CryptokiError
+from workbench.cryptoki import AttributeValue, C, CryptokiError, mechanism, mechanisms
 from workbench.tokens import Session, Token
 
 __all__ = ["READABLE", "Bench", "bench", "clear", "session_objects", "template"]
@@ -76,16 +79,39 @@ class Bench:
         return handles[0]
 
     def secret(self, key_type: str, value: bytes, *uses: str) -> int:
-        """A secret key of a known value that may be used for ``uses`` (CKA_…) and read."""
-        return self.create(
-            {
-                "CKA_CLASS": "CKO_SECRET_KEY",
-                "CKA_KEY_TYPE": key_type,
-                "CKA_VALUE": value,
-                **READABLE,
-                **dict.fromkeys(uses, True),
-            }
-        )
+        """A secret key of a known value that may be used for ``uses`` (CKA_…) and read where the token lets it.
+
+        Devices in FIPS mode refuse to create one: there it is unwrapped under an RSA key of the token's own.
+        """
+        kind: dict[str, AttributeValue] = {"CKA_CLASS": "CKO_SECRET_KEY", "CKA_KEY_TYPE": key_type}
+        may: dict[str, AttributeValue] = dict.fromkeys(uses, True)
+        try:
+            return self.create({**kind, "CKA_VALUE": value, **READABLE, **may})
+        except CryptokiError as refusal:
+            for readable in (READABLE, {}):
+                with suppress(CryptokiError):
+                    return self._unwrapped({**kind, **readable, **may}, value)
+            raise refusal from None
+
+    def _unwrapped(self, attributes: Mapping[str, AttributeValue], value: bytes) -> int:
+        def make() -> tuple[int, rsa.RSAPublicKey]:
+            public: dict[str, AttributeValue] = {"CKA_MODULUS_BITS": 2048, "CKA_PUBLIC_EXPONENT": 65537}
+            handles = C.GenerateKeyPair(
+                self.session,
+                "CKM_RSA_PKCS_KEY_PAIR_GEN",
+                template(self.token, public),
+                template(self.token, {"CKA_UNWRAP": True}),
+            )
+            self.mine(*handles)
+            n, e = (self.value(handles[0], name) for name in ("CKA_MODULUS", "CKA_PUBLIC_EXPONENT"))
+            numbers = rsa.RSAPublicNumbers(int.from_bytes(e, "big"), int.from_bytes(n, "big"))
+            return handles[1], numbers.public_key()
+
+        private, theirs = self.kept("door", make)
+        oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
+        how = mechanism("CKM_RSA_PKCS_OAEP", mechanisms.rsa_oaep("SHA-1"))
+        wanted = template(self.token, attributes)
+        return self.mine(C.UnwrapKey(self.session, how, private, theirs.encrypt(value, oaep), wanted))
 
     def value(self, handle: int, attribute: str = "CKA_VALUE") -> bytes:
         """An attribute's bytes."""

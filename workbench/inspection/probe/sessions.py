@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from workbench import spec
-from workbench.cryptoki import AttributeValue, C, CryptokiError, SessionHandle, SessionLike
+from workbench.cryptoki import AttributeValue, C, CryptokiError, SessionHandle, SessionLike, operations
 from workbench.inspection.probe import objects
 from workbench.inspection.probe.judging import code_of
 from workbench.inspection.probe.model import Finding, Outcome, Trial
@@ -85,10 +85,11 @@ def _count_found(opened: int, before: int | None, during: int | None, after: int
     return _found(*place, Outcome.VERIFIED, "rises with each session, and falls again")
 
 
-def _visible(session: SessionLike, label: str) -> bool:
-    C.FindObjectsInit(session, {"CKA_LABEL": label})
-    found = C.FindObjects(session, 2)
-    C.FindObjectsFinal(session)
+def _seen_and_destroyed(session: SessionLike, label: str) -> bool:
+    """Whether the session finds the object; it is destroyed then, for some tokens keep what they were told not to."""
+    found = list(operations.finding(session, {"CKA_LABEL": label}))
+    for handle in found:
+        C.DestroyObject(session, handle)
     return bool(found)
 
 
@@ -100,7 +101,7 @@ def seen_by_others(token: Token) -> list[Finding]:
             C.CreateObject(first, {**DATA, "CKA_LABEL": label})
         except CryptokiError as error:
             return [_found("session object", "seen by other sessions", Outcome.NOT_OFFERED, "", error.name)]
-        seen = _visible(second, label)
+        seen = _seen_and_destroyed(second, label)
     if seen:
         return [
             _found("session object", "seen by other sessions", Outcome.VERIFIED, "another session finds it")
@@ -119,7 +120,7 @@ def after_its_session(token: Token) -> list[Finding]:
                 C.CreateObject(maker, {**DATA, "CKA_LABEL": label})
             except CryptokiError as error:
                 return [_found(*place, Outcome.NOT_OFFERED, "", error.name)]
-        left = _visible(other, label)
+        left = _seen_and_destroyed(other, label)
     if left:
         return [_found(*place, Outcome.WRONG, "it is still there")]
     return [_found(*place, Outcome.VERIFIED, "it is gone")]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import aead, modes
 
 from workbench.cryptoki import C, Mechanism, mechanism, mechanisms
 from workbench.inspection.probe.recipes import ciphers
-from workbench.inspection.probe.recipes.model import ITSELF, MESSAGE, Recipe, Stage, same
+from workbench.inspection.probe.recipes.model import ITSELF, MESSAGE, Recipe, Stage, Wrong, same
 from workbench.inspection.probe.recipes.pairs import Pair, rsa_pair
 
 __all__ = ["RECIPES", "WRAPPED", "unwrap_pad"]
@@ -179,6 +179,8 @@ def _rsa_transport(name: str, parameter: Callable[[], Any], scheme: Any) -> tupl
 
     def opened(stage: Stage, sealed: bytes, expected: bytes) -> str:
         pair = _rsa(stage)
+        if len(sealed) != 256:
+            raise Wrong(f"a ciphertext of {len(sealed)} bytes under a modulus of 256")
         if pair.ours is None:
             C.DecryptInit(stage.session, how(), pair.private)
             same(C.Decrypt(stage.session, sealed), expected, "the plaintext")

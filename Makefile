@@ -5,7 +5,7 @@ UV ?= $(shell command -v uv)
 SHELL := /bin/sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup token demo test fast lint lab accept lock clean
+.PHONY: help setup vectors token demo test fast lint lab accept lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -19,8 +19,12 @@ token: setup ## a sandbox token on SoftHSM2, which is installed (as root) or unp
 demo: token ## from nothing to a report: token, lessons, a short benchmark
 	$(BIN)/workbench demo --out build/demo
 
-test: lint token ## everything that must hold: linters, types, import contract, tests, every notebook
+test: lint token vectors ## everything that must hold: linters, types, import contract, tests, every notebook
 	$(BIN)/pytest
+
+vectors: setup
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
+	    -r requirements-vectors.lock
 
 fast: token ## the tests without the notebooks
 	$(BIN)/pytest -m "not notebook"
@@ -45,8 +49,10 @@ lock: $(if $(UV),,setup) ## newest versions and their hashes into requirements.l
 	$(if $(UV),,$(BIN)/python -m pip install --quiet uv)
 	$(or $(UV),$(BIN)/uv) pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
-	@! grep -nE '://|^ *--(index|extra-index|find-links)' requirements.lock \
-	    || { echo "requirements.lock names an address: it must hold versions and hashes only" >&2; exit 1; }
+	$(or $(UV),$(BIN)/uv) pip compile pyproject.toml --only-group vectors --universal --python-version 3.11 --upgrade \
+	    --generate-hashes --no-header --no-annotate --quiet --output-file requirements-vectors.lock
+	@! grep -nE '://|^ *--(index|extra-index|find-links)' requirements.lock requirements-vectors.lock \
+	    || { echo "a lock file names an address: it must hold versions and hashes only" >&2; exit 1; }
 
 clean: ## remove .venv, build results and caches (tokens are kept: they live outside)
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -49,7 +49,7 @@ lock: $(if $(UV),,setup) ## newest versions and their hashes into requirements.l
 	$(if $(UV),,$(BIN)/python -m pip install --quiet uv)
 	$(or $(UV),$(BIN)/uv) pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
-	$(or $(UV),$(BIN)/uv) pip compile pyproject.toml --only-group vectors --universal --python-version 3.11 --upgrade \
+	$(or $(UV),$(BIN)/uv) pip compile --group pyproject.toml:vectors --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-header --no-annotate --quiet --output-file requirements-vectors.lock
 	@! grep -nE '://|^ *--(index|extra-index|find-links)' requirements.lock requirements-vectors.lock \
 	    || { echo "a lock file names an address: it must hold versions and hashes only" >&2; exit 1; }

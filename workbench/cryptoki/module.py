@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
+from weakref import WeakSet
 
 from workbench import spec
 from workbench.cryptoki import tracing
@@ -25,6 +26,8 @@ CONTROL_CHAPTERS = frozenset({"5.4", "5.5", "5.6"})
 WAITS = frozenset({"C_WaitForSlotEvent"})
 # PyKCS11 asks for the length in every one of these calls, a length query too: twice what a device was told of.
 DOUBLES = frozenset({"C_GetSlotList"})
+# After these, no session and no handle of the library is what it was.
+STARTS_AND_ENDS = frozenset({"C_Initialize", "C_Finalize"})
 ALREADY_INITIALIZED = spec.value("CKR_CRYPTOKI_ALREADY_INITIALIZED")
 BindingChoice = Literal["auto", "pykcs11", "native"]
 
@@ -76,6 +79,8 @@ class Module:
     ``binding`` forces one of the two for every function that it has.
     """
 
+    _all: ClassVar[WeakSet[Module]] = WeakSet()
+
     def __init__(
         self, path: str | Path, binding: BindingChoice = "auto", init_string: str | None = None
     ) -> None:
@@ -89,6 +94,7 @@ class Module:
         self._policies: dict[int | None, Policy] = {}  # None: no slot, so nobody vouched for it
         self._routes: dict[str, NativeBinding | PyKCS11Binding] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}
+        Module._all.add(self)
 
     @classmethod
     def load(
@@ -181,9 +187,18 @@ class Module:
             policy.answered(function, arguments, rv, results, (times[1] - start) / 1e9)
         else:
             rv, results = binding.invoke(function, arguments)
+        if function in STARTS_AND_ENDS and not rv:
+            self._tell_ended()
         if rv and rv not in accept:
             raise failure(function, arguments, rv, results)
         return rv, results
+
+    def _tell_ended(self) -> None:
+        """Tell every policy over this library, which another ``Module`` of the process may have open too."""
+        for module in Module._all:
+            if Path(module.path).resolve() == Path(self.path).resolve():
+                for policy in set(module._policies.values()):
+                    policy.ended()
 
 
 def failure(function: str, arguments: Sequence[Any], rv: int, results: tuple[Any, ...]) -> CryptokiError:

@@ -71,6 +71,9 @@ class Policy(ABC):
     ) -> None:
         """Learn what the module answered, and how long that took."""
 
+    def ended(self) -> None:  # noqa: B027
+        """Learn that the library was finalised or started anew: sessions and handles are gone."""
+
     def reserve(self, calls: Mapping[str, int]) -> int:
         """How many rounds of these calls (their number in each round) the load kernel may make now.
 

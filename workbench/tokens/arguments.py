@@ -1,19 +1,21 @@
-"""What the guard reads in a call's arguments: handles, templates, and keys that hide in a parameter."""
+"""What the guard reads in a call's arguments: the handles of objects, and what templates ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+import attrs
+
 from workbench import spec
-from workbench.cryptoki import Mechanism, Parameter
+from workbench.cryptoki.attributes import Row, is_nested
 from workbench.cryptoki.shapes import Kind, Shape, shapes
 
-__all__ = ["handle_places", "handles_in", "hides_handles", "stores", "stores_inside", "templates"]
+__all__ = ["HANDLE", "Wish", "handle_places", "made_handles", "wishes"]
 
 HANDLE = "CK_OBJECT_HANDLE"
-TOKEN = spec.value("CKA_TOKEN")
+TOKEN, LABEL, DESTROYABLE = (spec.value(f"CKA_{name}") for name in ("TOKEN", "LABEL", "DESTROYABLE"))
 
 
 @cache
@@ -28,69 +30,59 @@ def handle_places(function: str) -> tuple[int, ...]:
     return tuple(place for place, shape in enumerate(taken(function)) if shape.ctype == HANDLE)
 
 
-def templates(function: str, arguments: Sequence[Any]) -> list[list[tuple[int, bytes]]]:
-    """The templates among the arguments."""
+@attrs.frozen
+class Wish:
+    """What one template asks for, as far as the guard cares.
+
+    ``stored``: CKA_TOKEN as given, None where it is not. ``fault``: why the template cannot be judged, or asks
+    for something in a template inside it that is never granted.
+    """
+
+    stored: bool | None = None
+    label: str | None = None
+    lasting: bool = False
+    fault: str | None = None
+
+    @classmethod
+    def read(cls, rows: Sequence[Row]) -> Wish:
+        """The wish in the rows of a template."""
+        given = dict(rows)
+        if len(given) != len(rows):
+            # which of the two values counts is the module's secret
+            return cls(fault="the template gives an attribute twice")
+        token, label, destroyable = (given.get(number) for number in (TOKEN, LABEL, DESTROYABLE))
+        return cls(
+            None if token is None else any(token),
+            None if label is None else label.decode("utf-8", "replace"),
+            destroyable is not None and not any(destroyable),
+            next(_faults(rows), None),
+        )
+
+
+def _faults(rows: Sequence[Row]) -> Iterator[str]:
+    """What is wrong with the templates in a template, which hold for keys to come (CKA_UNWRAP_TEMPLATE, 4.9)."""
+    for number, value in rows:
+        name = spec.name("CKA", number)
+        if isinstance(value, list):
+            inner = Wish.read(value)
+            if inner.stored:
+                yield f"{name} asks that later keys be token objects"
+            elif inner.fault:
+                yield inner.fault
+        elif is_nested(number) and value:
+            yield f"{name} is given as bytes; give it as a mapping"
+
+
+def wishes(function: str, arguments: Sequence[Any]) -> list[Wish]:
+    """What the templates among the arguments ask for, in their order."""
     pairs = zip(taken(function), arguments, strict=False)
-    return [list(a or ()) for s, a in pairs if s.kind is Kind.TEMPLATE]
+    return [Wish.read(list(a or ())) for s, a in pairs if s.kind is Kind.TEMPLATE]
 
 
-def stores(function: str, arguments: Sequence[Any]) -> bool:
-    """Whether one of the call's templates asks for a token object."""
-    return any(any(dict(template).get(TOKEN, b"\0")) for template in templates(function, arguments))
-
-
-def handles_in(mechanism: Mechanism) -> Iterator[int]:
-    """The object handles that stand in a mechanism's parameter, however deep."""
-    parameter = mechanism.parameter
-    if isinstance(parameter, Parameter):
-        yield from _handles_of(parameter)
-    elif isinstance(parameter, int) and _struct_of(mechanism) == HANDLE:
-        yield parameter
-
-
-def _handles_of(parameter: Parameter) -> Iterator[int]:
-    types = {field.name: field.ctype for field in _fields(parameter.struct)}
-    for name, member in parameter.members.items():
-        if isinstance(member, int) and (types.get(name) == HANDLE or parameter.struct == HANDLE):
-            yield member
-        for one in member if isinstance(member, tuple) else (member,):
-            if isinstance(one, Parameter):
-                yield from _handles_of(one)
-            elif isinstance(one, Mechanism):
-                yield from handles_in(one)
-
-
-def _fields(struct: str) -> tuple[Any, ...]:
-    try:
-        return spec.struct(struct).fields
-    except KeyError:
-        return ()
-
-
-def _struct_of(mechanism: Mechanism) -> str | None:
-    try:
-        return spec.mechanism(mechanism.name).parameter_struct
-    except KeyError:
-        return None
-
-
-def hides_handles(mechanism: Mechanism) -> bool:
-    """Whether a parameter was given as raw bytes where the standard has a structure with a handle in it."""
-    struct = _struct_of(mechanism)
-    if not isinstance(mechanism.parameter, bytes) or struct is None:
-        return False
-    return struct == HANDLE or any(field.ctype == HANDLE for field in _fields(struct))
-
-
-def stores_inside(mechanism: Mechanism) -> bool:
-    """Whether a template in the mechanism's parameter (of a further derived key) asks for a token object."""
-    return isinstance(mechanism.parameter, Parameter) and any(_templates_of(mechanism.parameter))
-
-
-def _templates_of(parameter: Parameter) -> Iterator[bool]:
-    for member in parameter.members.values():
-        for one in member if isinstance(member, tuple) else (member,):
-            if isinstance(one, Parameter):
-                yield from _templates_of(one)
-            elif isinstance(one, Mapping):
-                yield any(value for name, value in one.items() if name in ("CKA_TOKEN", TOKEN))
+def made_handles(function: str, arguments: Sequence[Any], results: Sequence[Any]) -> list[int]:
+    """The handles of the objects that a successful call made; none where it only asked for a length (5.2)."""
+    given = zip(taken(function), arguments, strict=False)
+    if any(shape.kind is Kind.BUFFER and argument is None for shape, argument in given):
+        return []
+    answers = zip((shape for shape in shapes(function) if shape.gives), results, strict=False)
+    return [answer for shape, answer in answers if shape.ctype == f"{HANDLE}_PTR"]

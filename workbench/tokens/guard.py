@@ -10,92 +10,55 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import attrs
-
 from workbench import spec
-from workbench.cryptoki import Mechanism
+from workbench.cryptoki import CryptokiError, Mechanism
 from workbench.cryptoki.policy import LOOKS, RW, Policy
-from workbench.faults import PolicyRefusal
-from workbench.tokens.arguments import (
-    handle_places,
-    handles_in,
-    hides_handles,
-    stores,
-    stores_inside,
-    templates,
+from workbench.faults import PolicyRefusal, WorkbenchError
+from workbench.tokens.arguments import handle_places, made_handles, wishes
+from workbench.tokens.handles import Handles
+from workbench.tokens.key_parameters import handles_in, parameter_fault
+from workbench.tokens.rules import (
+    ASYNC,
+    CHANGES,
+    CLASS,
+    CONTEXT_SPECIFIC,
+    GONE,
+    KEYLESS,
+    LABEL,
+    LOGIN_MOOT,
+    LOGINS,
+    NEVER,
+    OBJECT_READS,
+    PIN_REFUSED,
+    PUBLIC_CLASSES,
+    RAW_RSA,
+    SECURITY_OFFICER,
+    STREAMS,
+    TOKEN,
+    USES,
+    VALUES,
+    VENDOR_CODES,
 )
-from workbench.tokens.spending import Cost, Spending, creates
+from workbench.tokens.spending import Cost, Spending, creates, objects_in
 
-__all__ = ["Gate", "Guard", "Standing"]
+__all__ = ["Claim", "Gate", "Guard", "Standing"]
 
 Standing = Literal["guest", "production"]
 Gate = Callable[[bytes | None], None]
 """Raises ``PolicyRefusal`` where a login with this PIN must not be tried."""
-
-# What a key may be named for, and the calls that begin it. Whatever else takes a key's handle is for own keys.
-USES = {
-    "C_SignInit": "sign",
-    "C_SignRecoverInit": "sign",
-    "C_MessageSignInit": "sign",
-    "C_VerifyInit": "verify",
-    "C_VerifyRecoverInit": "verify",
-    "C_VerifySignatureInit": "verify",
-    "C_MessageVerifyInit": "verify",
-    "C_EncryptInit": "encrypt",
-    "C_MessageEncryptInit": "encrypt",
-}
-OBJECT_READS = frozenset({"C_GetAttributeValue", "C_GetObjectSize"})
-# They change the token or its users, or bring in a state that nobody can judge.
-NEVER = frozenset({"C_InitToken", "C_InitPIN", "C_SetPIN", "C_SetOperationState"})
-LOGINS = frozenset({"C_Login", "C_LoginUser"})
-PIN_REFUSED = frozenset(
-    spec.value(name)
-    for name in ("CKR_PIN_INCORRECT", "CKR_PIN_INVALID", "CKR_PIN_LEN_RANGE", "CKR_PIN_LOCKED")
-)
-# Signing with the bare RSA operation is decrypting by another name.
-DECRYPTS_TOO = spec.value("CKM_RSA_X_509")
-KEYLESS = {"C_DigestInit": "digest", "C_GenerateRandom": "random"}
-SECURITY_OFFICER = spec.value("CKU_SO")
-CONTEXT_SPECIFIC = spec.value("CKU_CONTEXT_SPECIFIC")
-CLASS, LABEL, TOKEN = (spec.value(f"CKA_{name}") for name in ("CLASS", "LABEL", "TOKEN"))
-PUBLIC_CLASSES = frozenset(
-    spec.value(name).to_bytes(8, "little")
-    for name in ("CKO_CERTIFICATE", "CKO_PUBLIC_KEY", "CKO_DOMAIN_PARAMETERS", "CKO_PROFILE", "CKO_MECHANISM")
-)
-# What makes a private or secret key: it is asked of no foreign object that is not known to be public.
-VALUES = frozenset(
-    spec.value(f"CKA_{name}")
-    for name in (
-        "VALUE",
-        "PRIVATE_EXPONENT",
-        "PRIME_1",
-        "PRIME_2",
-        "EXPONENT_1",
-        "EXPONENT_2",
-        "COEFFICIENT",
-        "SEED",
-    )
-)
-
-
-@attrs.define
-class _Known:
-    """What this process has learnt of an object's handle."""
-
-    session: int
-    own: bool = False
-    stored: bool = False
-    kind: bytes | None = None
-    uses: frozenset[str] = frozenset()
+Claim = Literal["run", "swept", "none"]
+"""Whose an object is by its label: this run's; another's that may be removed; nobody's that we know of."""
 
 
 class Guard(Policy):
     """The policy of one token, for one run, in one process.
 
     ``gate``: raises where a login must not be tried; ``refused``: told of a PIN that the token refused.
-    ``claims``: whether a label is of an object that we may remove. ``made``: told of a token object's label
-    before the object is made. ``consents``: what the owner has consented to (``token-objects``);
-    ``operations``: key-less operations that a token in production may do (``random``, ``digest``).
+    ``claim``: whose the object with a label is, the runs that the user named counted in. ``made``: told of a
+    token object's label before the object is made. ``users``: the kinds of user, with their names for
+    C_LoginUser, as which the configuration logs in. ``consents``: what the owner has consented to
+    (``token-objects``); ``operations``: key-less operations that a token in production may do (``random``,
+    ``digest``). ``handles`` and ``spending`` outlive one opening of the token.
     """
 
     attentive = True
@@ -105,11 +68,13 @@ class Guard(Policy):
         name: str,
         standing: Standing,
         spending: Spending,
+        handles: Handles,
         *,
         gate: Gate,
         refused: Callable[[bytes | None], None],
-        claims: Callable[[str, frozenset[str]], bool],
+        claim: Callable[[str, frozenset[str]], Claim],
         made: Callable[[str], None],
+        users: frozenset[tuple[int, bytes | None]],
         consents: frozenset[str] = frozenset(),
         operations: frozenset[str] = frozenset(),
         read_write: bool = True,
@@ -118,25 +83,25 @@ class Guard(Policy):
         self.name: str = standing
         self.standing = standing
         self.spending = spending
+        self.handles = handles
         self.paced = spending.budget.max_rate is not None
         self.announces = spending.must_announce
         self.most_sessions = spending.budget.max_sessions or Policy.most_sessions
         self.read_write = read_write
-        self._gate, self._refused, self._claims, self._made = gate, refused, claims, made
-        self._consents, self._operations = consents, operations
+        self._gate, self._refused, self._claim, self._made = gate, refused, claim, made
+        self._users, self._consents, self._operations = users, consents, operations
         self._runs: frozenset[str] = frozenset()
-        self._known: dict[int, _Known] = {}
         self._active: dict[int, tuple[object, ...]] = {}
         self._sought: dict[int, bytes | None] = {}
 
     # --- what the owner's configuration says
 
-    def vouch_for(self, handle: int, uses: frozenset[str]) -> None:
-        """A key that the configuration names, found on the token: it may be used so, and no further."""
-        self._known.setdefault(handle, _Known(0)).uses = uses
+    def vouch_for(self, handle: int, session: int, uses: frozenset[str]) -> None:
+        """A token object that the configuration names, found in the session: it may be used so, and no further."""
+        self.handles.learn(handle, session, stored=True, uses=uses)
 
     def name_runs(self, runs: frozenset[str]) -> None:
-        """Runs whose objects the user asked to have removed, whatever host made them."""
+        """Runs whose objects the user asks to have removed, whatever host made them."""
         self._runs = runs
 
     def announce(self, cost: Cost) -> None:
@@ -148,21 +113,23 @@ class Guard(Policy):
     def check(self, function: str, arguments: Sequence[Any]) -> None:
         """Judge the call, then account for it."""
         self.judge(function, arguments)
-        labels = self._stored_labels(function, arguments)
-        self.spending.before(function)
+        labels = self._labels(function, arguments)
+        # of each object made, CKA_TOKEN is read back, and what should not be there destroyed
+        spare = 2 * objects_in({function: 1}) if creates(function) else 0
+        self.spending.before(function, spare=spare)
         for label in labels:
             self._made(label)
 
     def judge(self, function: str, arguments: Sequence[Any]) -> None:
         """Whether a call like this may be made at all. Errors: ``PolicyRefusal``."""
-        if function in LOOKS and function not in NEVER:
+        if function in LOOKS:
             return
         if function in NEVER:
             raise self._refusal(function, "that is for sandbox tokens, which the workbench made")
         if function in LOGINS:
             self._login(function, arguments)
-        elif function == "C_OpenSession" and not self.read_write and int(arguments[1]) & RW:
-            raise self._refusal(function, "a token in production is read: leave CKF_RW_SESSION out")
+        elif function == "C_OpenSession":
+            self._session(function, int(arguments[1]))
         elif function == "C_FindObjectsInit" and self.standing == "production" and not arguments[1]:
             raise self._refusal(function, "without a template it lists everything; name what you look for")
         elif function in KEYLESS or function == "C_SeedRandom":
@@ -175,10 +142,25 @@ class Guard(Policy):
     def _refusal(self, function: str, why: str) -> PolicyRefusal:
         return PolicyRefusal(f"{function} is refused on token {self.token!r} (policy {self.name!r}): {why}")
 
+    def _session(self, function: str, flags: int) -> None:
+        if flags & RW and not self.read_write:
+            raise self._refusal(function, "a token in production is read: leave CKF_RW_SESSION out")
+        if flags & ASYNC:
+            raise self._refusal(function, "what an asynchronous call made cannot be looked at in time")
+
     def _login(self, function: str, arguments: Sequence[Any]) -> None:
-        if int(arguments[1]) == SECURITY_OFFICER:
+        user, name = int(arguments[1]), arguments[3] if function == "C_LoginUser" else None
+        if user == SECURITY_OFFICER:
             raise self._refusal(function, "the security officer logs in to sandbox tokens only")
-        if int(arguments[1]) != CONTEXT_SPECIFIC and self.spending.tripped is None:
+        if user != CONTEXT_SPECIFIC and (user, name) not in self._users:
+            raise self._refusal(
+                function, "workbench.toml does not say that this user logs in (user, user_type)"
+            )
+        if self.spending.login_failed is not None:
+            raise self._refusal(
+                function, f"a login was answered {self.spending.login_failed}, and a run does not try twice"
+            )
+        if self.spending.tripped is None:
             self._gate(arguments[2])
 
     def _keyless(self, function: str) -> None:
@@ -189,19 +171,14 @@ class Guard(Policy):
 
     def _mechanism(self, function: str, arguments: Sequence[Any]) -> None:
         chosen = next((a for a in arguments if isinstance(a, Mechanism)), None)
-        if chosen is None:
+        if chosen is None or chosen.parameter is None:
             return
-        inside = [handle for handle in handles_in(chosen) if handle]
-        for handle in inside:
-            if not self._is_own(handle):
-                raise self._refusal(
-                    function, f"the parameter of {chosen.name} names a key that this run did not make"
-                )
-        if stores_inside(chosen):
-            raise self._refusal(function, f"the parameter of {chosen.name} asks for a token object")
-        if hides_handles(chosen):
+        fault = parameter_fault(chosen)
+        if fault is not None:
+            raise self._refusal(function, f"{chosen.name}: {fault}")
+        if not all(self.handles.get(handle).own for handle in handles_in(chosen)):
             raise self._refusal(
-                function, f"the parameter of {chosen.name} holds a key: give it as a Parameter, not as bytes"
+                function, f"the parameter of {chosen.name} names a key that this run did not make"
             )
 
     def _objects(self, function: str, arguments: Sequence[Any]) -> None:
@@ -209,18 +186,17 @@ class Guard(Policy):
         if function in OBJECT_READS:
             if function == "C_GetAttributeValue":
                 self._attributes(handles[0], arguments[2])
-        elif function in USES and arguments[1] is not None:
-            self._use(function, handles[0], arguments[1])
-        elif function not in USES:
-            for handle in handles:
-                if handle and not self._is_own(handle):
-                    raise self._refusal(
-                        function, f"object {handle} was not made by this run, and is never used so"
-                    )
+        elif function in USES:
+            if arguments[1] is not None:  # without a mechanism it ends an operation (5.8.1)
+                self._use(function, handles[0], arguments[1])
+        elif function == "C_DestroyObject" and self.handles.get(handles[0]).removable:
+            return
+        elif not all(self.handles.get(handle).own for handle in handles if handle):
+            raise self._refusal(function, "an object that this run did not make is never used so")
 
     def _attributes(self, handle: int, wanted: Sequence[tuple[int, object]]) -> None:
-        known = self._known.get(handle)
-        if known is not None and (known.own or known.kind in PUBLIC_CLASSES):
+        known = self.handles.get(handle)
+        if known.own or known.kind in PUBLIC_CLASSES:
             return
         for attribute, _ in wanted:
             if attribute in VALUES:
@@ -231,46 +207,57 @@ class Guard(Policy):
                 )
 
     def _use(self, function: str, handle: int, mechanism: Mechanism) -> None:
-        if self._is_own(handle):
+        known = self.handles.get(handle)
+        if known.own:
             return
-        use, uses = USES[function], self._known[handle].uses if handle in self._known else frozenset()
-        if use not in uses:
+        use = USES[function]
+        if use not in known.uses:
             named = (
-                f"it is named for {', '.join(sorted(uses))} only"
-                if uses
+                f"it is named for {', '.join(sorted(known.uses))} only"
+                if known.uses
                 else "the configuration does not name it"
             )
             raise self._refusal(
                 function, f'{named}; a key of yours is used with [[tokens.NAME.keys]] … allow = ["{use}"] '
                 "in workbench.toml, and token.key(NAME)"
             )  # fmt: skip
-        if use == "sign" and mechanism.type == DECRYPTS_TOO:
+        if use == "sign" and mechanism.type == RAW_RSA:
             raise self._refusal(function, "CKM_RSA_X_509 with a private key decrypts as well as it signs")
+        if use == "encrypt" and mechanism.type in STREAMS:
+            raise self._refusal(function, f"{mechanism.name} with an IV of one's own decrypts as well")
 
-    def _is_own(self, handle: int) -> bool:
-        known = self._known.get(handle)
-        return known is not None and known.own
-
-    def _stored_labels(self, function: str, arguments: Sequence[Any]) -> list[str]:
-        """The labels of the token objects that the call will make, which must be ours to make."""
+    def _labels(self, function: str, arguments: Sequence[Any]) -> list[str]:
+        """The labels that token objects get by the call; each must be this run's, so that a sweep finds it."""
+        changes = function == "C_SetAttributeValue"
+        if not changes and not creates(function):
+            return []
+        was_stored = function in CHANGES and self.handles.get(int(arguments[1])).stored is not False
         labels = []
-        for template in templates(function, arguments) if creates(function) else ():
-            given = dict(template)
-            if not any(given.get(TOKEN, b"\0")):
+        for wish in wishes(function, arguments):
+            if wish.fault:
+                raise self._refusal(function, wish.fault)
+            if changes and wish.stored and not was_stored:
+                raise self._refusal(function, "a session object stays one")
+            if not (was_stored if wish.stored is None else wish.stored):
                 continue
-            if "token-objects" not in self._consents:
-                raise self._refusal(
-                    function,
-                    'token objects stay on the device: consent = ["token-objects"] in workbench.toml allows it',
-                )
-            label = given.get(LABEL, b"").decode("utf-8", "replace")
-            if not self._claims(label, frozenset()):
-                raise self._refusal(
-                    function,
-                    "a token object carries the run's label: make it with Session.generate, or label it token.run_label(…)",
-                )
-            labels.append(label)
+            if wish.lasting:
+                raise self._refusal(function, "with CKA_DESTROYABLE false it could never be removed again")
+            if not changes or wish.label is not None:
+                labels.append(self._label(function, wish.label or ""))
         return labels
+
+    def _label(self, function: str, label: str) -> str:
+        if "token-objects" not in self._consents:
+            raise self._refusal(
+                function,
+                'token objects stay on the device: consent = ["token-objects"] in workbench.toml allows it',
+            )
+        if self._claim(label, frozenset()) != "run":
+            raise self._refusal(
+                function,
+                "a token object carries the run's label: make it with Session.generate, or label it token.run_label(…)",
+            )
+        return label
 
     # --- after a call
 
@@ -284,45 +271,88 @@ class Guard(Policy):
                 a if isinstance(a, int) else getattr(a, "type", None) for a in arguments[1:]
             )
         sizes = tuple(len(a).bit_length() for a in arguments if isinstance(a, bytes))
-        if function not in LOOKS:
-            self.spending.after(function, rv, seconds, (self._active.get(session), sizes))
+        self.spending.after(function, rv, seconds, (self._active.get(session), sizes))
         if function == "C_GetAttributeValue" and results:
-            self._learn(session, int(arguments[1]), results)  # what it keeps back does not hide the rest
+            self._learn(session, int(arguments[1]), results[0])  # what it keeps back does not hide the rest
+        if function in LOGINS:
+            self._logged_in(rv, arguments[2])
+        elif function == "C_OpenSession":
+            self.spending.opened(results[0] if not rv else None)
+        elif function == "C_CloseSession" and (not rv or rv in GONE):
+            self.spending.closed(session)
+            self.handles.session_closed(session)
+        if rv in GONE or (not rv and function == "C_Logout"):
+            self.handles.clear()
         if rv:
-            if function in LOGINS and int(arguments[1]) != CONTEXT_SPECIFIC and rv in PIN_REFUSED:
-                self._refused(arguments[2])
             return
-        if function == "C_OpenSession":
-            self.spending.sessions += 1
-        elif function == "C_CloseSession":
-            self.spending.sessions -= 1
-            self._forget(lambda known: known.session == session and not known.stored)
-        elif function == "C_CloseAllSessions":
-            self.spending.sessions = 0
-            self._forget(lambda known: True)
-        elif function == "C_Logout":
-            self._forget(lambda known: not known.stored)
+        if function == "C_CloseAllSessions":
+            self.spending.closed()
+            self.handles.clear()
+        elif function == "C_CloseSession" and not self.spending.sessions:
+            self.handles.clear()  # the last session logs the user out (5.6.2)
         elif function == "C_DestroyObject":
-            self._known.pop(int(arguments[1]), None)
+            self.handles.destroyed(int(arguments[1]))
         elif function == "C_FindObjectsInit":
             self._sought[session] = dict(arguments[1] or ()).get(CLASS)
         elif function == "C_FindObjects":
             for handle in results[0]:
-                self._known.setdefault(handle, _Known(session, stored=True)).kind = self._sought.get(session)
+                self.handles.learn(handle, session, kind=self._sought.get(session))
         elif creates(function):
-            stored = stores(function, arguments)
-            for handle in (r for r in results if isinstance(r, int)):
-                self._known[handle] = _Known(session, own=True, stored=stored)
+            self._created(function, arguments, made_handles(function, arguments, results))
 
-    def _learn(self, session: int, handle: int, results: Sequence[Any]) -> None:
-        values = {attribute: value for attribute, value in results[0] if isinstance(value, bytes)}
-        known = self._known.setdefault(handle, _Known(session, stored=True))
-        known.kind = values.get(CLASS, known.kind)
-        if LABEL in values and self._claims(values[LABEL].decode("utf-8", "replace"), self._runs):
-            known.own = True
+    def ended(self) -> None:
+        """The library was finalised, or starts anew: no session and no handle is left."""
+        self.spending.closed()
+        self.handles.clear()
 
-    def _forget(self, gone: Callable[[_Known], bool]) -> None:
-        self._known = {handle: known for handle, known in self._known.items() if not gone(known)}
+    def _logged_in(self, rv: int, pin: bytes | None) -> None:
+        if rv not in LOGIN_MOOT:
+            self.spending.login_failed = spec.name("CKR", rv)
+        if rv in PIN_REFUSED or rv >= VENDOR_CODES:
+            self._refused(pin)
+
+    def _learn(self, session: int, handle: int, rows: Sequence[tuple[int, object]]) -> None:
+        values = {attribute: value for attribute, value in rows if isinstance(value, bytes)}
+        token = values.get(TOKEN)
+        stored = any(token) if token else None
+        self.handles.learn(handle, session, stored=stored, kind=values.get(CLASS))
+        if LABEL in values and self.handles.get(handle).stored:
+            whose = self._claim(values[LABEL].decode("utf-8", "replace"), self._runs)
+            self.handles.learn(handle, session, own=whose == "run", removable=whose == "swept")
+
+    def _created(self, function: str, arguments: Sequence[Any], made: Sequence[int]) -> None:
+        """Note the objects; one that was to be a session object is looked at, and destroyed when it is none."""
+        session, wanted = arguments[0], wishes(function, arguments)
+        source = self.handles.get(int(arguments[1])) if function == "C_CopyObject" else None
+        astray = []
+        for handle, wish in zip(made, wanted, strict=False):
+            stored = bool(source and source.stored) if wish.stored is None else wish.stored
+            self.handles.made(handle, int(session), stored)
+            if not stored and not self._is_session_object(session, handle):
+                astray.append(handle)
+        if not astray:
+            return
+        left = [handle for handle in made if self._ask(session, "C_DestroyObject", handle)[0]]
+        raise WorkbenchError(
+            f"{function} made a token object on token {self.token!r}, though a session object was asked for; "
+            + (f"it could not be destroyed again: handle {left[0]}" if left else "it was destroyed at once")
+        )
+
+    def _is_session_object(self, session: Any, handle: int) -> bool:
+        """Read CKA_TOKEN back, on the path of every call: it is counted, and a trace shows it."""
+        rv, results = self._ask(session, "C_GetAttributeValue", handle, [(TOKEN, 1)])
+        value = results[0][0][1] if not rv else None
+        return isinstance(value, bytes) and bool(value) and not any(value)
+
+    @staticmethod
+    def _ask(session: Any, function: str, *arguments: Any) -> tuple[int, Sequence[Any]]:
+        try:
+            answer: tuple[int, Sequence[Any]] = session.module.call(
+                function, (session, *arguments), session.slot, session
+            )
+        except CryptokiError as error:
+            return error.rv, ()
+        return answer
 
     # --- the load kernel
 

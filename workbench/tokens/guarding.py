@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import spec
 from workbench.cryptoki import Secret
 from workbench.faults import PolicyRefusal
 from workbench.tokens import ledger, tombstones
-from workbench.tokens.guard import Guard
+from workbench.tokens.guard import Claim, Guard
+from workbench.tokens.handles import Handles
 from workbench.tokens.spending import Spending
 
 if TYPE_CHECKING:
     from workbench.tokens.token import Token
 
-__all__ = ["claims", "guard"]
+__all__ = ["claim", "guard"]
 
 PIN_FLAGS = ("CKF_USER_PIN_COUNT_LOW", "CKF_USER_PIN_FINAL_TRY", "CKF_USER_PIN_LOCKED")
 
 
-def guard(token: Token) -> Guard:
-    """The policy of a token that is not ours."""
+# A token has one account and, in each library, one set of handles, however often and by whatever name a process
+# opens it.
+_accounts: dict[str, Spending] = {}
+_handles: dict[tuple[str, str], Handles] = {}
+
+
+def guard(token: Token, identity: str | None = None) -> Guard:
+    """The policy of a token that is not ours. ``identity``: which token it is; None while nobody knows."""
     from workbench.tokens.origin import DeclaredOrigin
 
     assert isinstance(token.origin, DeclaredOrigin)
@@ -31,6 +39,12 @@ def guard(token: Token) -> Guard:
     always_writes = known is not None and known.limits is not None and not known.limits.read_only_sessions
     # what is made there cannot be taken back, so consenting to token objects alone is not enough
     held_back = {"token-objects"} if lasting and "irreversible" not in declared.consent else set()
+    spending, handles = Spending(token.name, declared.budget, must_announce=production), Handles()
+    if identity is not None:
+        spending = _accounts.setdefault(identity, spending)
+        spending.budget = declared.budget  # the configuration may have been changed since
+        spending.must_announce = production
+        handles = _handles.setdefault((str(Path(token.module.path).resolve()), identity), handles)
 
     def gate(pin: bytes | None) -> None:
         info = token.info
@@ -52,14 +66,17 @@ def guard(token: Token) -> Guard:
     def made(label: str) -> None:
         ledger.record(token.identity, label)
 
+    name = declared.user
     return Guard(
         token.name,
         declared.policy,
-        Spending(token.name, declared.budget, must_announce=production),
+        spending,
+        handles,
         gate=gate,
         refused=refused,
-        claims=lambda label, runs: claims(token, label, runs),
+        claim=lambda label, runs: claim(token, label, runs),
         made=made,
+        users=frozenset({(declared.user_type, None if name is None else name.encode())}),
         consents=declared.consent - held_back,
         operations=declared.operations,
         read_write=not production or always_writes,
@@ -70,15 +87,17 @@ def _secret(pin: bytes | None) -> Secret | None:
     return None if pin is None else Secret(pin)
 
 
-def claims(token: Token, label: str, runs: frozenset[str] = frozenset()) -> bool:
-    """Whether an object of this label is ours to remove: made by this run, or named by the user, or in the ledger."""
+def claim(token: Token, label: str, runs: frozenset[str] = frozenset()) -> Claim:
+    """Whose an object of this label is: this run's, or one that may be removed.
+
+    That is an object of a run that the user named, or of one that the ledger of this host knows.
+    """
     found = ledger.RunLabel.read(label)
     if found is None:
-        return False
+        return "none"
+    if found.host == ledger.host() and found.run == ledger.current_run():
+        return "run"
     if found.run in runs:
-        return True
-    if found.host != ledger.host():
-        return False
-    return found.run == ledger.current_run() or any(
-        entry.run == found.run for entry in ledger.entries(token.identity)
-    )
+        return "swept"
+    known = found.host == ledger.host() and any(e.run == found.run for e in ledger.entries(token.identity))
+    return "swept" if known else "none"

@@ -13,12 +13,13 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 
 import attrs
 
-from workbench.tokens.home import home, private_directory
+from workbench.tokens.home import home, locked, private_directory
 
 __all__ = [
     "Entry",
@@ -109,11 +110,18 @@ def record(token: str, label: str) -> None:
     """Write down that an object with this label is about to be made on the token of this identity."""
     entry = Entry(token, label, os.getpid(), _start_of(os.getpid()))
     path = private_directory(_directory()) / f"{current_run()}.jsonl"
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(json.dumps(attrs.asdict(entry)) + "\n")
-        file.flush()
-        os.fsync(file.fileno())  # the object on the token outlives a power cut, and so must this
+    with _alone():
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            # a line end first: the line before may be that of a process which was killed in mid-line
+            file.write("\n" + json.dumps(attrs.asdict(entry)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # the object on the token outlives a power cut, and so must this
+
+
+def _alone() -> AbstractContextManager[None]:
+    """While a line is written or struck: what is struck was read before, and must not have grown since."""
+    return locked(_directory() / "lock")
 
 
 def entries(token: str) -> tuple[Entry, ...]:
@@ -127,7 +135,11 @@ def entries(token: str) -> tuple[Entry, ...]:
 
 
 def _read(path: Path) -> Iterator[Entry]:
-    for line in path.read_text(encoding="utf-8").splitlines():
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return  # struck by a sweep meanwhile
+    for line in lines:
         try:
             yield Entry(**json.loads(line))
         except (ValueError, TypeError):
@@ -136,17 +148,18 @@ def _read(path: Path) -> Iterator[Entry]:
 
 def forget(token: str, runs: frozenset[str]) -> None:
     """Strike the objects of these runs on this token: they are gone."""
-    for path in _directory().glob("*.jsonl"):
-        if path.stem not in runs:
-            continue
-        kept = [entry for entry in _read(path) if entry.token != token]
-        if kept:
-            text = "".join(json.dumps(attrs.asdict(entry)) + "\n" for entry in kept)
-            new = path.with_suffix(".new")
-            new.write_text(text, encoding="utf-8")
-            new.replace(path)
-        else:
-            path.unlink(missing_ok=True)
+    with _alone():
+        for path in _directory().glob("*.jsonl"):
+            if path.stem not in runs:
+                continue
+            kept = [entry for entry in _read(path) if entry.token != token]
+            if kept:
+                text = "".join(json.dumps(attrs.asdict(entry)) + "\n" for entry in kept)
+                new = path.with_suffix(".new")
+                new.write_text(text, encoding="utf-8")
+                new.replace(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def still_running(entry: Entry) -> bool:

@@ -70,7 +70,7 @@ def find_key(token: Token, session: Session, name: str) -> NamedKey:
             f"token {token.name!r} has no key {name!r} in workbench.toml; it names: {listed}"
         )
     allowed = declared[name]
-    template = allowed.uri.template()
+    template = {**allowed.uri.template(), "CKA_TOKEN": True}  # a session object is nobody's key
     if allowed.uri.type is None:
         template["CKA_CLASS"] = "CKO_PRIVATE_KEY" if "sign" in allowed.allow else "CKO_PUBLIC_KEY"
     C.FindObjectsInit(session, template)
@@ -82,7 +82,7 @@ def find_key(token: Token, session: Session, name: str) -> NamedKey:
             f"token {token.name!r} has {many} that fits {allowed.uri} ({name!r} in workbench.toml)"
         )
     values = _read(session.handle, found[0])
-    token.policy.vouch_for(found[0], allowed.allow)
+    token.policy.vouch_for(found[0], session.handle, allowed.allow)
     secret, modulus, params = values["CKA_VALUE_LEN"], values["CKA_MODULUS"], values["CKA_EC_PARAMS"]
     return NamedKey(
         name,

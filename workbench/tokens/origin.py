@@ -143,6 +143,24 @@ class DeclaredOrigin(Origin):
             return False
         return self.declared.uri.matches_token(info, C.GetSlotInfo(module, slot), C.GetInfo(module), slot)
 
+    def check_alone(self, module: Module, slot: int, info: TokenInfo) -> None:
+        """A token that workbench.toml declares has that policy and budget by whatever name it is opened.
+
+        Errors: ``WorkbenchError`` that names the declaration, where this one is none or is the laxer one.
+        """
+        for other in load().tokens.values():
+            stricter = other.policy == "production" and self.standing == "guest"
+            if other.name == self.name or not (stricter or not self.declared.file):
+                continue
+            known = other.uri.token is not None or other.uri.serial is not None
+            if (known or other.module == self.module) and other.uri.matches_token(
+                info, C.GetSlotInfo(module, slot), C.GetInfo(module), slot
+            ):
+                raise WorkbenchError(
+                    f"{self.name} is the token that {other.file} declares as {other.name!r} "
+                    f"(policy {other.policy!r}): open it by that name"
+                )
+
     @property
     def identity(self) -> str:
         """The URI without the module."""

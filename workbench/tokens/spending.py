@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Mapping
@@ -80,9 +81,10 @@ def creates(function: str) -> bool:
 
 
 class Spending:
-    """The account of one run with one token.
+    """The account of one run with one token; its threads share it.
 
-    ``announced``: calls that were announced and not made yet; None where nothing need be announced.
+    ``announced``: calls that were announced and not made yet. ``tripped``: why the token is left alone;
+    ``login_failed``: why nobody logs in to it any more.
     """
 
     def __init__(
@@ -99,8 +101,11 @@ class Spending:
         self.must_announce = must_announce
         self.announced: Counter[str] = Counter()
         self.made: Counter[str] = Counter()
-        self.sessions = 0
         self.tripped: str | None = None
+        self.login_failed: str | None = None
+        self._sessions: set[int] = set()
+        self._opening = 0
+        self._lock = threading.Lock()
         self._clock, self._sleep = clock, sleep
         self._started: float | None = None
         self._next = 0.0
@@ -112,8 +117,31 @@ class Spending:
         """Operations begun so far."""
         return operations_in(self.made)
 
+    @property
+    def sessions(self) -> int:
+        """Sessions open, or about to be."""
+        return len(self._sessions) + self._opening
+
+    def opened(self, session: int | None) -> None:
+        """The session that C_OpenSession was asked for: its handle, or None where the token gave none."""
+        with self._lock:
+            self._opening -= 1
+            if session is not None:
+                self._sessions.add(session)
+
+    def closed(self, session: int | None = None) -> None:
+        """A session is closed; None: all of them are."""
+        with self._lock:
+            if session is None:
+                self._sessions.clear()
+            self._sessions.discard(session or 0)
+
     def announce(self, cost: Cost) -> None:
         """Take note of calls to come. Errors: ``PolicyRefusal`` when they are more than the budget has left."""
+        with self._lock:
+            self._announce(cost)
+
+    def _announce(self, cost: Cost) -> None:
         ahead = self.announced + Counter(cost)
         self._within("max_operations", self.operations + operations_in(ahead), "operations")
         self._within("max_logins", self._logins(self.made) + self._logins(ahead), "logins")
@@ -121,20 +149,25 @@ class Spending:
         self._within("max_objects", objects_in(self.made) + objects_in(ahead), "objects")
         self.announced = ahead
 
-    def before(self, function: str, count: int = 1) -> None:
+    def before(self, function: str, count: int = 1, spare: int = 0) -> None:
         """Account for calls about to be made; waits where the rate demands it.
 
+        ``spare``: operations that the budget must have left behind them, for what has to follow.
         Errors: ``PolicyRefusal`` where they are beyond the budget or were not announced.
         """
         if function in LOOKS:
             return
-        if function not in CLOSING:
-            self._open(function, count)
-        self.made[function] += count
-        if self.announced[function] > 0:
-            self.announced[function] -= min(count, self.announced[function])
+        with self._lock:
+            wait = 0.0 if function in CLOSING else self._admit(function, count, spare)
+            self.made[function] += count
+            self.announced[function] = max(0, self.announced[function] - count)
+            if function == "C_OpenSession":
+                self._opening += count
+        if wait > 0:  # outside the lock: closing never waits
+            self._sleep(wait)
 
-    def _open(self, function: str, count: int) -> None:
+    def _admit(self, function: str, count: int, spare: int) -> float:
+        """Refuse what is too much; of the rest, how many seconds it has to wait."""
         if self.tripped is not None:
             raise PolicyRefusal(
                 f"{function} was not made: {self.tripped}, and token {self.name!r} is left alone since"
@@ -150,10 +183,11 @@ class Spending:
             self._within("max_logins", self._logins(self.made) + count, "logins")
         if creates(function):
             self._within("max_objects", objects_in(self.made) + count * objects_in({function: 1}), "objects")
-        if is_operation(function):
-            self._within("max_operations", self.operations + count, "operations")
-            self._in_time(function)
-            self._pace(count)
+        self._in_time(function)
+        if not is_operation(function):
+            return 0.0
+        self._within("max_operations", self.operations + count + spare, "operations")
+        return self._pace(count)
 
     def left(self) -> int:
         """Operations that the budget has left."""
@@ -165,9 +199,13 @@ class Spending:
 
         ``alike``: calls of the function with the same value (mechanism, key, size) should take equally long.
         """
+        with self._lock:
+            self._judge(function, rv, seconds, alike)
+
+    def _judge(self, function: str, rv: int, seconds: float, alike: Hashable) -> None:
         if rv in TRIPS:
             self.tripped = f"the token answered {spec.name('CKR', rv)} to {function}"
-        elif not rv and function not in CLOSING:
+        elif not rv and function not in CLOSING | LOOKS:
             self._watch(function, (function, alike), seconds)
 
     def _watch(self, function: str, kind: Hashable, seconds: float) -> None:
@@ -203,13 +241,13 @@ class Spending:
                 f"{function} was not made: token {self.name!r} may be used {window} only (local time)"
             )
 
-    def _pace(self, count: int) -> None:
+    def _pace(self, count: int) -> float:
         if self.budget.max_rate is None:
-            return
+            return 0.0
         now = self._clock()
-        if now < self._next:
-            self._sleep(self._next - now)
-        self._next = max(now, self._next) + count / self.budget.max_rate
+        due = max(now, self._next)
+        self._next = due + count / self.budget.max_rate
+        return due - now
 
     @staticmethod
     def _logins(calls: Mapping[str, int]) -> int:

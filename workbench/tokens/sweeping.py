@@ -12,7 +12,7 @@ from workbench.cryptoki import C, errors, operations
 from workbench.faults import WorkbenchError
 from workbench.tokens import ledger
 from workbench.tokens.guard import Guard
-from workbench.tokens.guarding import claims
+from workbench.tokens.guarding import claim
 
 if TYPE_CHECKING:
     from workbench.tokens.session import Session
@@ -48,37 +48,46 @@ def sweep(token: Token, run: str | None = None, dry_run: bool = False) -> tuple[
             f"{run!r} names no run: twelve hexadecimal digits, as they stand in a label wb:HOST:RUN"
         )
     named = frozenset({run} if run else ())
-    busy = {entry.run for entry in ledger.entries(token.identity) if ledger.still_running(entry)} - named
+    # Only what these runs left is struck from the ledger: a run that begins meanwhile keeps its lines.
+    before = frozenset(entry.run for entry in ledger.entries(token.identity))
     if isinstance(token.policy, Guard):
         token.policy.name_runs(named)
-    with token.session(rw=True) as session:
-        found = tuple(_each(token, session, named, busy, dry_run))
-    left = {one.run for one in found if one.outcome != "removed"}
+    try:
+        with token.session(rw=True) as session:
+            found = tuple(_each(token, session, named, dry_run))
+    finally:
+        if isinstance(token.policy, Guard):
+            token.policy.name_runs(frozenset())
     if not dry_run:
-        known = frozenset(entry.run for entry in ledger.entries(token.identity))
-        ledger.forget(token.identity, (named or known) - left - busy)
+        left = {one.run for one in found if one.outcome != "removed"}
+        ledger.forget(token.identity, (named or before) - left - _busy(token))
     return found
 
 
-def _each(
-    token: Token, session: Session, named: frozenset[str], busy: set[str], dry_run: bool
-) -> Iterator[Swept]:
+def _busy(token: Token) -> frozenset[str]:
+    """Runs that are at work with the token at this moment."""
+    return frozenset(entry.run for entry in ledger.entries(token.identity) if ledger.still_running(entry))
+
+
+def _each(token: Token, session: Session, named: frozenset[str], dry_run: bool) -> Iterator[Swept]:
     for handle in list(operations.finding(session, {"CKA_TOKEN": True})):
         try:
             values = C.GetAttributeValue(session, handle, ["CKA_LABEL", "CKA_CLASS", "CKA_TOKEN"])
         except errors.CryptokiError:
             continue  # an object without a label, or one that has gone meanwhile
         label, kind = str(values["CKA_LABEL"] or ""), values["CKA_CLASS"]
-        if not values["CKA_TOKEN"] or not claims(token, label, named):
-            continue
         found = ledger.RunLabel.read(label)
         if found is None or (named and found.run not in named):
             continue
+        if not values["CKA_TOKEN"] or claim(token, label, named) == "none":
+            continue
+        # asked anew for each object: its run may have begun after the search
+        busy = found.run not in named and found.run in _busy(token)
         yield Swept(
             label,
             spec.name("CKO", kind if isinstance(kind, int) else 0),
             found.run,
-            _removed(session, handle, dry_run, found.run in busy),
+            _removed(session, handle, dry_run, busy),
         )
 
 

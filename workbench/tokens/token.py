@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import spec
-from workbench.cryptoki import C, Module, Secret, TokenInfo, allow_all, errors
+from workbench.cryptoki import C, Module, Policy, Secret, TokenInfo, allow_all, errors
 from workbench.cryptoki.module import BindingChoice
 from workbench.faults import WorkbenchError
 from workbench.keys import TemplateRules
@@ -44,7 +44,7 @@ class Token:
         self.name = name
         self.module = module
         self.origin = origin
-        self.policy = allow_all("sandbox") if origin.standing == "sandbox" else guard(self)
+        self.policy: Policy = allow_all("sandbox") if origin.standing == "sandbox" else guard(self)
         self._slot: int | None = None
         self._login_lock = threading.Lock()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -95,6 +95,10 @@ class Token:
                 f"{self.name} has several tokens: {uris}; declare the one you mean in workbench.toml"
             )
         self._slot = fitting[0]
+        if isinstance(self.origin, DeclaredOrigin):
+            info = C.GetTokenInfo(self.module, self._slot)
+            self.origin.check_alone(self.module, self._slot, info)
+            self.policy = guard(self, tombstones.identity(info))
         self.module.vouch(self._slot, self.policy)
         return self._slot
 

@@ -54,14 +54,14 @@ def guard(token: Token, identity: str | None = None) -> Guard:
                 f"no login to token {token.name!r}: it says {', '.join(flags)}, so a wrong PIN could lock it; "
                 "log in once with the vendor's own tool, which clears the flag"
             )
-        if tombstones.refused(tombstones.identity(info), _secret(pin)):
+        if tombstones.refused(tombstones.identity(info, declared.user or ""), _secret(pin)):
             raise PolicyRefusal(
                 f"token {token.name!r} refused this PIN before, and a PIN is never tried twice; "
                 "correct it at its source"
             )
 
     def refused(pin: bytes | None) -> None:
-        tombstones.bury(token.identity, _secret(pin))
+        tombstones.bury(token.pin_identity, _secret(pin))
 
     def made(label: str) -> None:
         ledger.record(token.identity, label)

@@ -13,7 +13,7 @@ from workbench.faults import WorkbenchError
 from workbench.tokens.budget import Budget
 from workbench.tokens.config import AllowedKey, Declared, load
 from workbench.tokens.home import home
-from workbench.tokens.pins import PinSource
+from workbench.tokens.pins import PinSource, forget
 from workbench.tokens.profiles import profile
 from workbench.tokens.providers import DEFAULT, PROVIDERS, Provider, Sandbox
 from workbench.tokens.providers.found import found_module
@@ -38,6 +38,8 @@ class Origin(ABC):
     pin_source: PinSource | None = None
     budget: Budget | None = None
     keys: tuple[AllowedKey, ...] = ()
+    user: str | None = None
+    """The name of C_LoginUser's user (5.6.9), where the user has one."""
     has_pin_source = True
     """Whether somebody said where the PIN comes from, or it is ours: a login needs nobody at a terminal by surprise."""
     label: str | None
@@ -64,6 +66,10 @@ class Origin(ABC):
     def login(self, session: SessionLike, pin: Secret | None) -> None:
         """Log the user in (5.6.8)."""
         C.Login(session, "CKU_USER", pin)
+
+    def forget_pin(self) -> None:
+        """Ask for the PIN anew next time: the token has refused the one that was given."""
+        return
 
     def so_pin(self) -> Secret:
         """The security officer's PIN. Errors: ``WorkbenchError`` for a token that is not ours."""
@@ -131,7 +137,7 @@ class DeclaredOrigin(Origin):
         self.standing = declared.policy
         self.module, self.init_string = module, declared.init_string
         self.profile, self.label = declared.profile, declared.uri.token
-        self.budget, self.keys = declared.budget, declared.keys
+        self.budget, self.keys, self.user = declared.budget, declared.keys, declared.user
         self.pin_source = declared.pin or PinSource("prompt")
         self.has_pin_source = declared.pin is not None
         digest = hashlib.sha256(str(module.resolve()).encode()).hexdigest()[:16]
@@ -176,6 +182,11 @@ class DeclaredOrigin(Origin):
         assert self.pin_source is not None
         form = profile(self.profile).pin.form if self.profile else None
         return self.pin_source.read(self.name, form)
+
+    def forget_pin(self) -> None:
+        """The one that a person or a program gave."""
+        assert self.pin_source is not None
+        forget(self.name, self.pin_source)
 
     def login(self, session: SessionLike, pin: Secret | None) -> None:
         """As the user, or as the named or the vendor's own kind of user that the configuration says."""
@@ -261,6 +272,8 @@ def _agrees(uri: Uri, label: str | None, serial: str | None) -> bool:
 
 
 def _module_of(declared: Declared) -> Path:
+    if declared.module is not None and declared.module_name is not None:
+        return _in_directory(declared.module, declared.module_name)
     if declared.module is not None:
         return _file(declared.module)
     if declared.module_name is not None:
@@ -273,6 +286,14 @@ def _module_of(declared: Declared) -> Path:
             f"({', '.join(known.module.patterns)}); give module in {declared.file}"
         )
     return found[0]
+
+
+def _in_directory(directory: Path, name: str) -> Path:
+    """RFC 7512, 2.3: a module-name is the file's name without prefix and ending, in the directory of module-path."""
+    for file in (f"{name}.so", f"lib{name}.so", f"{name}.dylib", f"lib{name}.dylib"):
+        if (directory / file).is_file():
+            return directory / file
+    raise WorkbenchError(f"no module {name!r} in {directory}: neither {name}.so nor lib{name}.so is there")
 
 
 def _file(path: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import spec
-from workbench.cryptoki import C, Module, Policy, Secret, TokenInfo, allow_all, errors
+from workbench.cryptoki import C, CryptokiError, Module, Policy, Secret, TokenInfo, allow_all, errors
 from workbench.cryptoki.module import BindingChoice
 from workbench.faults import WorkbenchError
 from workbench.keys import TemplateRules
@@ -25,6 +25,7 @@ from workbench.tokens.pins import ASKED_ONCE, remember
 from workbench.tokens.profile import WAYS, Profile
 from workbench.tokens.profiles import profile, profile_of
 from workbench.tokens.providers import PROVIDERS, provider
+from workbench.tokens.rules import PIN_REFUSED
 from workbench.tokens.session import Session
 from workbench.tokens.spending import Cost, describe_cost
 from workbench.tokens.uri import Uri
@@ -103,6 +104,11 @@ class Token:
         return self._slot
 
     @property
+    def pin_identity(self) -> str:
+        """Which PIN of which token a tombstone is for: a named user (5.6.9) has one of his own."""
+        return tombstones.identity(self.info, self.origin.user or "")
+
+    @property
     def info(self) -> TokenInfo:
         """C_GetTokenInfo (5.5.3)."""
         return C.GetTokenInfo(self.module, self.slot)
@@ -167,20 +173,24 @@ class Token:
         return session
 
     def _login(self, session: Session) -> None:
+        if C.GetSessionInfo(session).state not in _PUBLIC_STATES:
+            return
+        pin = self.pin  # before the lock: a person may take his time
         # Logins of several processes at once can fail on SoftHSM, which rewrites the token's file: one by one.
         with self._login_lock, locked(self.origin.lock):
-            if C.GetSessionInfo(session).state not in _PUBLIC_STATES:
-                return
-            pin = self.pin
-            if tombstones.refused(self.identity, pin):
+            if tombstones.refused(self.pin_identity, pin):
                 raise WorkbenchError(
                     f"token {self.name!r} refused this PIN before, and a PIN is never tried twice; "
                     f"{_way_out(self.origin)}"
                 )
             try:
                 self.origin.login(session, pin)
-            except errors.error_class("CKR_PIN_INCORRECT"):
-                tombstones.bury(self.identity, pin)
+            except errors.error_class("CKR_USER_ALREADY_LOGGED_IN"):
+                return  # by another thread, meanwhile
+            except CryptokiError as error:
+                if error.rv in PIN_REFUSED:
+                    tombstones.bury(self.pin_identity, pin)
+                    self.origin.forget_pin()
                 raise
 
     @property

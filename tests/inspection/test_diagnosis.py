@@ -73,7 +73,7 @@ def test_a_token_of_ours_is_found_well_and_logged_in_once(softhsm: Token) -> Non
     checks = diagnose("softhsm")
     assert [check for check in checks if check.bad] == []
     made = by_name(checks)
-    assert "one C_Login" in made["C_Login"].detail
+    assert made["C_Login"].state == "ok"
     assert "C_Login 1," in made["calls made"].detail
     assert made["C_Finalize"].state == "ok"
 
@@ -269,6 +269,32 @@ def test_on_production_nobody_is_logged_in_and_nothing_but_reads_is_asked(
         "C_Finalize",
     }
     assert "4711" not in str(checks)
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("policy, login", [("guest", None), ("production", True)])
+def test_a_token_that_is_not_ours_is_logged_in_to_once_and_the_cost_is_told_before(
+    softhsm: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, login: bool | None
+) -> None:
+    pin = (home() / "sandboxes" / "softhsm" / "user.pin").read_text()
+    monkeypatch.setenv("THEIR_PIN", pin)
+    declare(tmp_path / "workbench.toml", softhsm, monkeypatch, policy=f'"{policy}"', pin='"env:THEIR_PIN"')
+    told: list[str] = []
+    checks = by_name(diagnose("theirs", login, on_announcement=told.append))
+    assert checks["C_Login"].state == "ok"
+    asked = dict(part.rsplit(" ", 1) for part in checks["calls made"].detail.split(", "))
+    announced = dict(part.rsplit(" ", 1) for part in told[0].partition("(C_")[2].rstrip(")").split(", "))
+    announced["C_OpenSession"] = announced.pop("OpenSession")
+    assert announced.items() <= asked.items()
+    assert set(asked) - set(announced) == {
+        "C_Initialize",
+        "C_GetInfo",
+        "C_GetSlotList",
+        "C_GetSlotInfo",
+        "C_GetTokenInfo",
+        "C_Finalize",
+    }
+    assert pin not in str(checks)
 
 
 @pytest.mark.notebook

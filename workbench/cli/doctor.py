@@ -9,7 +9,7 @@ import attrs
 import typer
 from rich.markup import escape
 
-from workbench.cli.base import AsJson, app, out, print_json, progress_bar, table
+from workbench.cli.base import AsJson, app, err, out, print_json, progress_bar, table
 from workbench.faults import WorkbenchError
 from workbench.inspection.check import Check
 
@@ -42,15 +42,24 @@ def doctor(
         raise WorkbenchError("--login and --no-login are said of a token: add --token NAME")
     if not 0 < timeout <= 3600:
         raise WorkbenchError(f"--timeout {timeout:g} is no time to wait; give 1 to 3600 seconds")
-    with progress_bar() as progress:
-        progress.add_task("looking", total=None)
-        checks = examine() if token is None else diagnose(token, login, timeout)
+    if token is None:
+        checks = examine()
+    elif login:  # a person may be asked for the PIN, and a moving bar would write over the question
+        checks = diagnose(token, login, timeout, _announce)
+    else:
+        with progress_bar() as progress:
+            progress.add_task("looking", total=None)
+            checks = diagnose(token, login, timeout, _announce)
     if as_json:
         print_json([attrs.asdict(check) for check in checks])
     else:
         _show(checks)
     if any(check.bad for check in checks):
         raise typer.Exit(1)
+
+
+def _announce(told: str) -> None:
+    err.print(told, markup=False)
 
 
 def _show(checks: Iterable[Check]) -> None:

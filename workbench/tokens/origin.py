@@ -19,7 +19,7 @@ from workbench.tokens.providers import DEFAULT, PROVIDERS, Provider, Sandbox
 from workbench.tokens.providers.found import found_module
 from workbench.tokens.uri import Uri, is_uri, parse_uri
 
-__all__ = ["DeclaredOrigin", "Origin", "SandboxOrigin", "known", "origin"]
+__all__ = ["DeclaredOrigin", "Origin", "SandboxOrigin", "known", "name_of", "origin"]
 
 
 class Origin(ABC):
@@ -238,20 +238,9 @@ def _by_uri(uri: Uri) -> Origin:
     plain = uri.without_query()
     if not plain.names_token:
         raise WorkbenchError(f"{plain} does not say which token; give it a token or serial attribute")
-    fitting: list[str] = []
-    for name, declared in load().tokens.items():
-        if _agrees(plain, declared.uri.token, declared.uri.serial):
-            fitting.append(name)
-    for name, provider in PROVIDERS.items():
-        sandbox = provider.sandbox()
-        if sandbox is not None and _agrees(plain, sandbox.label, sandbox.serial):
-            fitting.append(name)
-    if len(fitting) > 1:
-        raise WorkbenchError(
-            f"{plain} fits several tokens: {', '.join(fitting)}; say more, or use one of these names"
-        )
-    if fitting:
-        found = origin(fitting[0])
+    name = name_of(plain)
+    if name is not None:
+        found = origin(name)
         if isinstance(found, DeclaredOrigin) and uri.pin_source is not None:
             found.pin_source = uri.pin_source
             found.has_pin_source = True
@@ -262,6 +251,23 @@ def _by_uri(uri: Uri) -> Origin:
             "or say which module of p11-kit's it is in with ?module-name=NAME"
         )
     return _in_registered(str(plain), uri.module_name, plain, uri.pin_source)
+
+
+def name_of(uri: Uri) -> str | None:
+    """The name of the declared token or the sandbox that the URI fits; None when it fits none.
+
+    Nothing is brought up. Errors: ``WorkbenchError`` when it fits several.
+    """
+    fitting = [n for n, one in load().tokens.items() if _agrees(uri, one.uri.token, one.uri.serial)]
+    for name, provider in PROVIDERS.items():
+        sandbox = provider.sandbox()
+        if sandbox is not None and _agrees(uri, sandbox.label, sandbox.serial):
+            fitting.append(name)
+    if len(fitting) > 1:
+        raise WorkbenchError(
+            f"{uri.without_query()} fits several tokens: {', '.join(fitting)}; say more, or use one of these names"
+        )
+    return fitting[0] if fitting else None
 
 
 def _agrees(uri: Uri, label: str | None, serial: str | None) -> bool:

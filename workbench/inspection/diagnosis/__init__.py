@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from workbench import tokens
+from workbench.faults import WorkbenchError
 from workbench.inspection.check import Check
-from workbench.inspection.diagnosis.calls import ask
+from workbench.inspection.diagnosis.calls import ask, login_cost
 from workbench.inspection.diagnosis.file import look_at_file
 from workbench.inspection.diagnosis.subject import Subject, subject
 from workbench.inspection.diagnosis.surroundings import QUIET_SOURCES, look_around
+from workbench.tokens import describe_cost
 
 __all__ = ["diagnose"]
 
 STEP_SECONDS = 60.0
 
 
-def diagnose(name: str, login: bool | None = None, seconds: float = STEP_SECONDS) -> tuple[Check, ...]:
+def diagnose(
+    name: str,
+    login: bool | None = None,
+    seconds: float = STEP_SECONDS,
+    on_announcement: Callable[[str], None] = lambda told: None,
+) -> tuple[Check, ...]:
     """Look at a token, or at a module by its path, step by step, up to the first call that fails.
 
     ``login``: whether the user is logged in, once. None: on a sandbox, and on a guest whose PIN source troubles
     nobody; never on production. ``seconds``: how long one call may take. The module is loaded in a process of its
-    own and, but for the login, asked only what changes nothing.
+    own and, but for the login, asked only what changes nothing. ``on_announcement`` is told what a login will
+    cost a token that is not ours, before it is tried.
     Errors: ``WorkbenchError`` for a name that nobody knows.
     """
     about = subject(name)
@@ -32,7 +43,18 @@ def diagnose(name: str, login: bool | None = None, seconds: float = STEP_SECONDS
     if not about.ready:
         later = Check("loading", "note", "not tried before the token is up")
         return (*start, *file, *around, later)
-    calls = tuple(ask(about, _wants_login(about, login, around), seconds))
+    pin = None
+    logs_in = _wants_login(about, login, around)
+    if logs_in:
+        try:
+            pin = tokens.asked_pin(about.name)
+        except WorkbenchError as error:
+            logs_in = False
+            around = (*(check for check in around if check.name != "PIN"), Check("PIN", "failed", str(error)))
+    if logs_in and about.policy != "sandbox":
+        cost = describe_cost(login_cost(about.user))
+        on_announcement(f"token {about.name!r} ({about.policy}) will be asked for {cost}")
+    calls = tuple(ask(about, logs_in, pin, seconds))
     if any(check.name == "loading" and not check.bad for check in calls):
         file = tuple(_softened(check) for check in file)
     return (*start, *file, *around, *calls)
@@ -57,7 +79,7 @@ def _no_module(about: Subject) -> Check:
 
 
 def _wants_login(about: Subject, login: bool | None, around: tuple[Check, ...]) -> bool:
-    if not about.opens or any(check.name == "PIN" and check.bad for check in around):
+    if not about.ready or any(check.name == "PIN" and check.bad for check in around):
         return False
     if login is not None:
         return login

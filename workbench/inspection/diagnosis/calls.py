@@ -15,21 +15,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from workbench.cryptoki import Secret
 from workbench.cryptoki.errors import new_error
 from workbench.faults import WorkbenchError
 from workbench.inspection.check import Check
 from workbench.inspection.diagnosis.subject import Subject
+from workbench.tokens import Cost
 from workbench.tokens.profile import Profile
 
-__all__ = ["ask"]
+__all__ = ["ask", "login_cost"]
 
 START_SECONDS = 60.0  # a Python that starts on a busy machine is no hanging module
 LONGEST_WORDS = 500  # characters
 Said = dict[str, Any]
 
 
-def ask(subject: Subject, login: bool, seconds: float) -> Iterator[Check]:
+def login_cost(user: str | None) -> Cost:
+    """The calls of ``Token.session`` with a login, and of its end."""
+    login = "C_LoginUser" if user is not None else "C_Login"
+    return {"C_OpenSession": 1, "C_GetSessionInfo": 1, login: 1, "C_CloseSession": 1}
+
+
+def ask(subject: Subject, login: bool, pin: Secret | None, seconds: float) -> Iterator[Check]:
     """One check for each step, as it ends. ``seconds``: how long one step may take.
+
+    ``pin``: what a person, a keyring or a program was asked for; None where the process reads the source itself.
 
     The process is gone when the iterator is exhausted or closed.
     """
@@ -39,7 +49,9 @@ def ask(subject: Subject, login: bool, seconds: float) -> Iterator[Check]:
         "init_string": subject.init_string,
         "uri": None if subject.uri is None else str(subject.uri.without_query()),
         "provider": subject.provider,
-        "login": login,
+        "cost": login_cost(subject.user) if login else None,
+        # to our own child, through a pipe that nobody else has
+        "pin": None if pin is None else pin.reveal().hex(),
     }
     reading, writing = os.pipe()
     with (

@@ -30,8 +30,9 @@ from workbench.tokens.uri import Uri, parse_uri
 __all__: list[str] = []
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-# What keeps a login from being tried: each would cost the user one of the last tries, or could not succeed.
-BARS_LOGIN = ("CKF_USER_PIN_COUNT_LOW", "CKF_USER_PIN_FINAL_TRY", "CKF_USER_PIN_LOCKED", "CKF_ERROR_STATE")
+# A login could not succeed; and with these two it could cost a user one of the last tries.
+BARS_LOGIN = ("CKF_USER_PIN_LOCKED", "CKF_ERROR_STATE")
+BARS_LOGIN_TO_OTHERS = (*BARS_LOGIN, "CKF_USER_PIN_COUNT_LOW", "CKF_USER_PIN_FINAL_TRY")
 
 
 class _Stop(Exception):
@@ -82,7 +83,7 @@ class _Steps:
                 )
                 raise _Stop
         token = self._token(module, slots, info)
-        if token is not None and self._flags(token) and self.order["login"]:
+        if token is not None and self._flags(token) and self.order["cost"] is not None:
             self._login()
         with self._step("C_Finalize") as done:
             C.Finalize(module)
@@ -117,7 +118,8 @@ class _Steps:
         """Whether a login may be tried."""
         with self._step("flags") as done:
             flags = info.flag_names
-            bars = [flag for flag in BARS_LOGIN if flag in flags]
+            ours = self.order["provider"] is not None
+            bars = [flag for flag in (BARS_LOGIN if ours else BARS_LOGIN_TO_OTHERS) if flag in flags]
             if "CKF_TOKEN_INITIALIZED" not in flags:
                 done.update(
                     state="missing", detail="the token is not initialised", remedy="C_InitToken (§5.5.7)"
@@ -140,8 +142,14 @@ class _Steps:
             return False
 
     def _login(self) -> None:
-        with self._step("C_Login") as done, tokens.open(self.order["name"]).session():
-            done["detail"] = "the user is logged in, by one C_Login"
+        name = self.order["name"]
+        if self.order["pin"] is not None:
+            tokens.remember_pin(name, bytes.fromhex(self.order["pin"]))
+        with self._step("C_Login") as done:
+            token = tokens.open(name)
+            token.announce(self.order["cost"])
+            with token.session():
+                done["detail"] = "the user is logged in, by one call"
 
     @contextmanager
     def _step(self, name: str) -> Iterator[dict[str, Any]]:

@@ -11,25 +11,24 @@ import attrs
 from workbench import tokens
 from workbench.faults import WorkbenchError
 from workbench.inspection.check import Check
-from workbench.tokens import Provider, config
-from workbench.tokens.config import Declared
+from workbench.tokens import Provider
+from workbench.tokens.config import Declared, load
+from workbench.tokens.origin import known, name_of
 from workbench.tokens.pins import PinSource
 from workbench.tokens.profile import Profile
 from workbench.tokens.profiles import profile, profile_of
 from workbench.tokens.providers import PROVIDERS
-from workbench.tokens.uri import Uri
+from workbench.tokens.providers.found import found_module
+from workbench.tokens.uri import Uri, is_uri, parse_uri
 
 __all__ = ["Subject", "subject"]
-
-# Where distributions put PKCS#11 modules, for one that is named without a directory.
-MODULE_DIRECTORIES = ("/usr/lib/*/pkcs11", "/usr/lib64/pkcs11", "/usr/lib/pkcs11", "/usr/local/lib/pkcs11")
 
 
 @attrs.frozen
 class Subject:
     """What the doctor looks at, put together without loading anything.
 
-    ``uri`` says which token; None: any. ``opens``: ``tokens.open`` takes the name, so a login can be tried.
+    ``uri`` says which token; None: any. ``user``: the name for C_LoginUser (5.6.9), where there is one.
     ``elsewhere``: another Python than this one loads the module, the one that ``interpreter`` starts. ``ready``:
     everything that is ours stands, so that loading it makes sense.
     ``environment``: variables on top of this process's. ``found_out``: what was noticed while putting it together.
@@ -39,7 +38,6 @@ class Subject:
     policy: str
     module: Path | None
     uri: Uri | None = None
-    opens: bool = False
     provider: str | None = None
     interpreter: tuple[str, ...] = ()
     elsewhere: bool = False
@@ -48,6 +46,7 @@ class Subject:
     environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     init_string: str | None = attrs.field(default=None, repr=False)
     pin: PinSource | None = None
+    user: str | None = None
     reach: tuple[str, ...] = ()
     found_out: tuple[Check, ...] = ()
 
@@ -58,20 +57,35 @@ class Subject:
 
 
 def subject(name: str) -> Subject:
-    """What a token's name, or a path, stands for.
+    """What a name stands for, as ``tokens.open`` takes it; nothing is brought up or made.
 
     Errors: ``WorkbenchError`` for a name that nobody knows, and for a workbench.toml that cannot be read.
     """
-    if name == "sandbox" or name in PROVIDERS:
-        return _sandbox(tokens.provider(name))
-    if "/" in name and not name.startswith("pkcs11:"):
-        path = Path(name).expanduser()
-        return Subject(name, "look only", path, profile=profile_of(path=path))
-    declared = config.load().tokens
+    declared = load().tokens
+    if is_uri(name):
+        uri = parse_uri(name)
+        named = name_of(uri)
+        if named is None and uri.module_name is not None:
+            return _registered(name, uri.module_name, uri.without_query())
+        name = named or name
     if name in declared:
         return _declared(declared[name])
-    known = ", ".join(["sandbox", *PROVIDERS, *declared])
-    raise WorkbenchError(f"no token is named {name!r}; known names: {known}; or give the path of a module")
+    if name == "sandbox" or name in PROVIDERS:
+        return _sandbox(tokens.provider(name))
+    if name.startswith("p11-kit:"):
+        return _registered(name, name.removeprefix("p11-kit:"), None)
+    if "/" in name and not is_uri(name):
+        path = Path(name).expanduser()
+        return Subject(name, "guest", path, profile=profile_of(path=path))
+    names = ", ".join(["sandbox", *known()])
+    raise WorkbenchError(f"no token is named {name!r}; known names: {names}; or give the path of a module")
+
+
+def _registered(name: str, module: str, uri: Uri | None) -> Subject:
+    found = found_module(module)
+    return Subject(
+        name, "guest", found.path, uri=uri, profile=profile_of(path=found.path), init_string=found.init_string
+    )
 
 
 def _sandbox(provider: Provider) -> Subject:
@@ -94,7 +108,6 @@ def _sandbox(provider: Provider) -> Subject:
         policy="sandbox",
         module=made.module if made is not None else provider.find(),
         uri=Uri(token=made.label, serial=made.serial) if made is not None else None,
-        opens=whole,
         provider=provider.name,
         interpreter=provider.interpreter() if whole and provider.needs_interpreter else (),
         elsewhere=provider.needs_interpreter,
@@ -113,26 +126,22 @@ def _declared(one: Declared) -> Subject:
         policy=one.policy,
         module=module,
         uri=one.uri,
-        opens=True,
         interpreter=(str(one.interpreter),) if one.interpreter is not None else (),
         elsewhere=one.interpreter is not None,
         profile=profile(one.profile) if one.profile else profile_of(path=module),
         environment=one.environment,
         init_string=one.init_string,
         pin=one.pin,
+        user=one.user,
         reach=one.reach,
     )
 
 
 def _module(one: Declared) -> Path | None:
-    """The file that the declaration means; None where a profile or a name finds none here."""
-    if one.module_name is None:
-        if one.module is not None:
-            return one.module
-        assert one.profile is not None
-        return next(iter(profile(one.profile).module.found()), None)
-    directories = [one.module] if one.module is not None else []
-    directories += [] if directories else [d for p in MODULE_DIRECTORIES for d in Path("/").glob(p[1:])]
-    names = (one.module_name, f"{one.module_name}.so", f"lib{one.module_name}.so")
-    candidates = [directory / name for directory in directories for name in names]
-    return next((path for path in candidates if path.is_file()), candidates[0] if one.module else None)
+    """The file that the declaration means; None where its profile finds none here."""
+    if one.module is not None:
+        return one.module
+    if one.module_name is not None:
+        return found_module(one.module_name).path
+    assert one.profile is not None
+    return next(iter(profile(one.profile).module.found()), None)

@@ -161,7 +161,7 @@ def _pin(subject: Subject) -> Check:
     if source.kind == "protected":
         return Check("PIN", "ok", "it is entered at the device (protected authentication path)")
     if source.kind not in QUIET_SOURCES:
-        return Check("PIN", "note", f"comes from {source}, which is asked only for a login (--login)")
+        return Check("PIN", "note", f"comes from {source}; only a login asks for it (--login)")
     try:
         source.read(subject.name, subject.profile.pin.form if subject.profile is not None else None)
     except WorkbenchError as error:

@@ -16,6 +16,7 @@ from workbench.tokens import describe_cost
 __all__ = ["diagnose"]
 
 STEP_SECONDS = 60.0
+ITSELF = ("file", "format", "entry point")  # the checks of the file alone, without what it needs
 
 
 def diagnose(
@@ -37,12 +38,12 @@ def diagnose(
     if about.module is None:
         return (*start, _no_module(about))
     file = tuple(look_at_file(about.module, about.surroundings, about.elsewhere))
-    around = tuple(look_around(about))
-    if any(check.bad for check in file if check.name in {"file", "format", "entry point"}):
-        return (*start, *file, *around)  # there is nothing to load
-    if not about.ready:
+    if not about.ready:  # what the module needs around it is made when the token is
         later = Check("loading", "note", "not tried before the token is up")
-        return (*start, *file, *around, later)
+        return (*start, *(check for check in file if check.name in ITSELF), later)
+    around = tuple(look_around(about))
+    if any(check.bad for check in file if check.name in ITSELF):
+        return (*start, *file, *around)  # there is nothing to load
     pin = None
     logs_in = _wants_login(about, login, around)
     if logs_in:

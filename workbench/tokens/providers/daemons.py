@@ -32,6 +32,7 @@ SOCKET_PATH_BYTES = 107  # sun_path of unix(7), with its NUL
 LISTENING = 0x10000  # __SO_ACCEPTCON in the flags of /proc/net/unix
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
+STOP_ROUNDS = 5  # each ends what the one before it did not see yet
 LOG_BYTES = 1 << 20
 
 # A daemon of ours that has ended stays a zombie until the process that started it asks after it.
@@ -144,24 +145,32 @@ class Daemon:
 
     def stop(self) -> None:
         """End every process of the daemon (SIGTERM, then SIGKILL) and remove its sockets. Twice is harmless."""
+        for _ in range(STOP_ROUNDS):
+            found = self._end_all()
+            if not found:
+                break
+        else:
+            raise WorkbenchError(
+                f"{self.name} of {self.directory} does not end, not even by SIGKILL; its log: {self.log}"
+            )
+        for socket in self.sockets:
+            socket.unlink(missing_ok=True)
+        self.state.unlink(missing_ok=True)
+
+    def _end_all(self) -> bool:
+        """End the processes that there are now; False when there were none. One may have forked meanwhile."""
         with contextlib.ExitStack() as opened:
             # asked again once the handle holds the process: the number may have changed hands in between
             handles = {pid: opened.enter_context(_handle(pid)) for pid in _all_pids() if self._is_ours(pid)}
             left = {fd for pid, fd in handles.items() if fd is not None and self._is_ours(pid)}
-            for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+            for number in (signal.SIGTERM, signal.SIGKILL):
                 for fd in left:
                     with contextlib.suppress(ProcessLookupError):
                         signal.pidfd_send_signal(fd, number)
-                left = _wait_for_end(left, patience)
-        if left:
-            raise WorkbenchError(
-                f"{self.name} of {self.directory} does not end, not even by SIGKILL; its log: {self.log}"
-            )
+                left = _wait_for_end(left, STOP_SECONDS)
         for pid in handles:
             Process.look(pid)  # reaps it, if it was ours
-        for socket in self.sockets:
-            socket.unlink(missing_ok=True)
-        self.state.unlink(missing_ok=True)
+        return bool(handles)
 
     # --- how a process is known again
 

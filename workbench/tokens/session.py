@@ -19,6 +19,8 @@ __all__ = ["SESSION", "SESSION_WITH_LOGIN", "Session"]
 # What a session of ours asks of its token, from its opening to its end.
 SESSION: Cost = {"C_OpenSession": 1, "C_CloseSession": 1}
 SESSION_WITH_LOGIN: Cost = {**SESSION, "C_GetSessionInfo": 1, "C_Login": 1}
+# How a destroyed object is answered for; tpm2-pkcs11 calls every object a key.
+_GONE = (errors.error_class("CKR_OBJECT_HANDLE_INVALID"), errors.error_class("CKR_KEY_HANDLE_INVALID"))
 
 
 class Session:
@@ -98,7 +100,7 @@ class Session:
 
     def _remove_passing(self) -> None:
         for handle in self._passing:
-            with suppress(errors.error_class("CKR_OBJECT_HANDLE_INVALID")):  # destroyed before, by its user
+            with suppress(*_GONE):  # destroyed before, by its user
                 C.DestroyObject(self, handle)
 
     def __enter__(self) -> Session:

@@ -21,10 +21,7 @@ def work(token: Token) -> list[str]:
 
 
 def _signs(session: Session, kind: str) -> bool:
-    try:
-        key = session.generate(kind)
-    except errors.error_class("CKR_ATTRIBUTE_VALUE_INVALID"):  # a TPM keeps token objects only
-        key = session.generate(kind, token=True)
+    key = session.generate(kind)
     key.public_key.verify(key.sign(MESSAGE), MESSAGE)  # by pyca/cryptography; raises unless it is right
     key.destroy()
     return True

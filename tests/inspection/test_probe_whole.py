@@ -84,3 +84,26 @@ def test_the_terminal_and_the_page_say_it_and_no_pin(
     assert "<script" not in page
     assert "CKM_AES_KEY_WRAP_PAD" in page
     assert tokens.leaks(directory) == ()
+
+
+def test_a_guest_whose_owner_consents_is_probed_within_its_budget(
+    softhsm: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tokens.home() / "sandboxes" / "softhsm"
+    file = tmp_path / "workbench.toml"
+    file.write_text(
+        f'''[tokens.theirs]
+module = "{softhsm.module.path}"
+label = "{softhsm.label}"
+pin = "file:{home / "user.pin"}"
+consent = ["probe"]
+environment = {{ SOFTHSM2_CONF = "{home / "softhsm2.conf"}" }}
+budget = {{ max_sessions = 5 }}
+'''
+    )
+    file.chmod(0o600)
+    monkeypatch.setenv("WORKBENCH_CONFIG", str(file))
+    probe = probing.probe("theirs", ["buffers", "sessions"])
+    assert len(places(probe, "buffers", "verified")) == 37
+    assert places(probe, "sessions", "not run") == {"number at once", "read-only session token object"}
+    assert "session object after its session" in places(probe, "sessions", "verified")

@@ -9,10 +9,9 @@ from collections.abc import Callable
 import attrs
 
 from workbench.cryptoki import C, CryptokiError, mechanism
-from workbench.inspection.probe import objects
 from workbench.inspection.probe.guarded import Answer, guarded_attribute, guarded_call
 from workbench.inspection.probe.model import Finding, Outcome, Trial
-from workbench.inspection.probe.recipes import Stage, ciphers
+from workbench.inspection.probe.recipes import Stage, ciphers, on_stage
 from workbench.inspection.probe.recipes.pairs import rsa_pair
 from workbench.inspection.probe.recipes.signatures import DIGEST_INFO
 from workbench.inspection.probe.survey import Survey
@@ -138,9 +137,8 @@ def trials(survey: Survey) -> list[Trial]:
 
 def attempt(token: Token, place: int, room: str) -> list[Finding]:
     """Offer one room for one output."""
-    output, bench = OUTPUTS[place], objects.bench(token)
-    with token.session() as session:
-        stage = Stage(bench, session)
+    output = OUTPUTS[place]
+    with on_stage(token) as stage:
         try:
             output.begin(stage)
         except CryptokiError as error:
@@ -193,15 +191,13 @@ def _goes_on(output: Output, stage: Stage, detail: str) -> tuple[Outcome, str]:
 def no_input(token: Token, function: str) -> list[Finding]:
     """A digest and a MAC of nothing are as good as others."""
     name, right = EMPTY[function]
-    bench = objects.bench(token)
-    with token.session() as session:
-        stage = Stage(bench, session)
+    with on_stage(token) as stage:
         try:
             if function == "C_Digest":
-                C.DigestInit(session, name)
+                C.DigestInit(stage.session, name)
             else:
-                C.SignInit(session, name, _hmac_key(stage))
-            answer = guarded_call(session, function, 32, b"")
+                C.SignInit(stage.session, name, _hmac_key(stage))
+            answer = guarded_call(stage.session, function, 32, b"")
         except CryptokiError as error:
             row = Finding(FAMILY, function, "no input", Outcome.NOT_OFFERED, error.function, error.name)
             return [row]

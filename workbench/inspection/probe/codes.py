@@ -10,8 +10,7 @@ from workbench import spec
 from workbench.cryptoki import AttributeValue, C, CryptokiError, mechanism, mechanisms
 from workbench.inspection.probe import objects
 from workbench.inspection.probe.model import Finding, Outcome, Trial
-from workbench.inspection.probe.objects import Bench
-from workbench.inspection.probe.recipes import Stage, ciphers
+from workbench.inspection.probe.recipes import Stage, ciphers, on_stage
 from workbench.inspection.probe.recipes.pairs import ec_pair, rsa_pair
 from workbench.inspection.probe.survey import Survey
 from workbench.tokens import Token
@@ -123,19 +122,19 @@ def _destroyed(stage: Stage) -> None:
 
 
 def _create(stage: Stage, attributes: dict[str, AttributeValue]) -> None:
-    stage.bench.mine(C.CreateObject(stage.session, objects.template(stage.bench.token, attributes)))
+    stage.mine(C.CreateObject(stage.session, objects.template(stage.bench.token, attributes)))
 
 
 def _generate(stage: Stage, attributes: dict[str, AttributeValue]) -> None:
     wanted = objects.template(stage.bench.token, attributes)
-    stage.bench.mine(C.GenerateKey(stage.session, "CKM_AES_KEY_GEN", wanted))
+    stage.mine(C.GenerateKey(stage.session, "CKM_AES_KEY_GEN", wanted))
 
 
 def _off_the_curve(stage: Stage) -> None:
     """A point that is not on P-256: who computes with it gives the private key away, a few bits at a time."""
     how = mechanism("CKM_ECDH1_DERIVE", mechanisms.ecdh1(b"\x04" + b"\x02" * 64))
     wanted = stage.bench.wanted("CKK_GENERIC_SECRET", 32)
-    stage.bench.mine(C.DeriveKey(stage.session, how, ec_pair(stage.bench).private, wanted))
+    stage.mine(C.DeriveKey(stage.session, how, ec_pair(stage.bench).private, wanted))
 
 
 def _secret_value(stage: Stage) -> None:
@@ -144,7 +143,7 @@ def _secret_value(stage: Stage) -> None:
 
 def _unwrap(stage: Stage, blob: bytes) -> None:
     wanted = stage.bench.wanted("CKK_AES", None, "CKA_ENCRYPT")
-    stage.bench.mine(C.UnwrapKey(stage.session, "CKM_AES_KEY_WRAP", _wrapper(stage), blob, wanted))
+    stage.mine(C.UnwrapKey(stage.session, "CKM_AES_KEY_WRAP", _wrapper(stage), blob, wanted))
 
 
 def _p(
@@ -235,15 +234,15 @@ def trials(survey: Survey) -> list[Trial]:
 
 def attempt(token: Token, place: int) -> list[Finding]:
     """Provoke one error."""
-    one, bench = PROVOCATIONS[place], objects.bench(token)
-    with token.session() as session:
-        answered, by = _answer(one, bench, Stage(bench, session))
+    one = PROVOCATIONS[place]
+    with on_stage(token) as stage:
+        answered, by = _answer(one, stage)
     outcome, detail = _judge(one, answered, by)
     code = None if answered == "CKR_OK" else answered
     return [Finding(FAMILY, one.function, one.aspect, outcome, detail, code)]
 
 
-def _answer(one: Provocation, bench: Bench, stage: Stage) -> tuple[str, str]:
+def _answer(one: Provocation, stage: Stage) -> tuple[str, str]:
     """The code, and the function that answered it."""
     try:
         one.run(stage)

@@ -8,7 +8,7 @@ from workbench.cryptoki import AttributeValue, C, CryptokiError
 from workbench.inspection.probe import objects
 from workbench.inspection.probe.model import Finding, Outcome, Trial
 from workbench.inspection.probe.objects import Bench
-from workbench.inspection.probe.recipes import Stage, ciphers
+from workbench.inspection.probe.recipes import ciphers, on_stage
 from workbench.inspection.probe.recipes.pairs import OIDS, generated
 from workbench.inspection.probe.recipes.transport import USES, WRAPPED, unwrap_pad
 from workbench.inspection.probe.survey import Survey
@@ -81,13 +81,12 @@ def point(token: Token, curve: str, generator: str) -> list[Finding]:
 
 def wrapped(token: Token) -> list[Finding]:
     """How a 32-byte key is padded: three ways are in use, and none opens the others' blobs."""
-    bench = objects.bench(token)
 
     def run() -> tuple[Outcome, str]:
-        with token.session() as session:
-            key = ciphers.AES.handle(Stage(bench, session), *USES)
-            target = bench.secret("CKK_AES", WRAPPED, "CKA_ENCRYPT")
-            blob = C.WrapKey(session, "CKM_AES_KEY_WRAP_PAD", key, target)
+        with on_stage(token) as stage:
+            key = ciphers.AES.handle(stage, *USES)
+            target = stage.bench.secret("CKK_AES", WRAPPED, "CKA_ENCRYPT")
+            blob = C.WrapKey(stage.session, "CKM_AES_KEY_WRAP_PAD", key, target)
         found = unwrap_pad(blob)
         if found is None or found[0] != WRAPPED:
             return Outcome.ALONE, f"{len(blob)} bytes, padded in a way that nobody here knows"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.cryptoki import CryptokiError
-from workbench.inspection.probe import objects
 from workbench.inspection.probe.model import Finding, Outcome
-from workbench.inspection.probe.recipes import ITSELF, Stage, Wrong
+from workbench.inspection.probe.recipes import ITSELF, Deviation, Stage, Wrong, on_stage
 from workbench.tokens import Token
 
 __all__ = ["code_of", "judged", "staged"]
@@ -33,6 +32,8 @@ def judged(
         by = run()
     except Wrong as wrong:
         return Finding(*place, Outcome.WRONG, str(wrong))
+    except Deviation as deviation:
+        return Finding(*place, Outcome.DEVIATES, str(deviation))
     except CryptokiError as error:
         return Finding(*place, refused, error.function, error.name)
     except ValueError as error:  # this Python or its OpenSSL has no such algorithm
@@ -47,6 +48,5 @@ def staged(
     refused: Outcome = Outcome.NOT_OFFERED,
 ) -> Finding:
     """As ``judged``, in a session of this trial alone."""
-    bench = objects.bench(token)
-    with token.session() as session:
-        return judged(place, lambda: run(Stage(bench, session)), refused)
+    with on_stage(token) as stage:
+        return judged(place, lambda: run(stage), refused)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from workbench import spec
 from workbench.cryptoki import AttributeValue, C, CryptokiError, mechanism, mechanisms
+from workbench.faults import PolicyRefusal
 from workbench.tokens import Session, Token
 
 __all__ = ["READABLE", "Bench", "bench", "clear", "session_objects", "template"]
@@ -54,11 +55,15 @@ def session_objects(token: Token) -> bool:
 
 
 class Bench:
-    """A session of the worker's own and the keys on it, made when a trial first asks for them."""
+    """A session of the worker's own and the keys on it, made when a trial first asks for them.
+
+    ``imports``: key pairs are made elsewhere and brought in, where the token takes them; else they are its own.
+    """
 
     def __init__(self, token: Token) -> None:
         self.token = token
         self.session: Session = token.session()
+        self.imports = True
         self._kept: dict[str, Any] = {}
         self._handles: list[int] = []
 
@@ -140,7 +145,7 @@ class Bench:
     def clear(self) -> None:
         """Destroy what was made, and close the session."""
         for handle in self._handles:
-            with suppress(CryptokiError):
+            with suppress(CryptokiError, PolicyRefusal):
                 C.DestroyObject(self.session, handle)
         self._handles.clear()
         self._kept.clear()

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from workbench.cryptoki import AttributeValue, C, Parameter, mechanism, mechanisms
 from workbench.inspection.probe.judging import staged
 from workbench.inspection.probe.model import Finding, Outcome, Trial
-from workbench.inspection.probe.recipes import ITSELF, Stage, Wrong, ciphers
+from workbench.inspection.probe.recipes import ITSELF, Deviation, Stage, Wrong, ciphers
 from workbench.inspection.probe.recipes.derivation import PEER, POINT
 from workbench.inspection.probe.recipes.generation import ec_generated
 from workbench.inspection.probe.recipes.hashes import PYCA
@@ -117,28 +117,27 @@ def _gcm(iv: int, tag: int, iv_bits: int | None = None) -> Variant:
 
 
 def _ctr(bits: int) -> Variant:
-    """The counter begins at its highest value: a module that counts more or fewer bits than it was told is found out."""
+    """The counter begins at its highest value, so that the second block overflows it: to be refused (6.11)."""
     block = IV16[: 16 - bits // 8] + b"\xff" * (bits // 8)
-    data = bytes(range(48))
+    data = bytes(48)
 
     def run(stage: Stage) -> str:
-        C.EncryptInit(
-            stage.session, mechanism("CKM_AES_CTR", mechanisms.ctr(block, bits)), ciphers.AES.handle(stage)
-        )
+        how = mechanism("CKM_AES_CTR", mechanisms.ctr(block, bits))
+        C.EncryptInit(stage.session, how, ciphers.AES.handle(stage))
         made = C.Encrypt(stage.session, data)
-        prefix, first = int.from_bytes(block, "big") >> bits << bits, int.from_bytes(block, "big")
-        counters = [prefix | ((first + i) % (1 << bits)) for i in range(3)]
-        ecb = Cipher(algorithms.AES(ciphers.AES.key), modes.ECB()).encryptor()
-        stream = b"".join(ecb.update(one.to_bytes(16, "big")) for one in counters)
-        same(
-            made,
-            bytes(a ^ b for a, b in zip(data, stream, strict=True)),
-            "the ciphertext after the counter ran over",
-        )
-        return BY
+        first = int.from_bytes(block, "big")
+        fixed = first >> bits << bits
+        ways = {
+            "the counter begins anew within its bits": [fixed | (first + i) % 2**bits for i in range(3)],
+            "the counter runs over into the rest of the block": [(first + i) % 2**128 for i in range(3)],
+        }
+        for what, counters in ways.items():
+            ecb = Cipher(algorithms.AES(ciphers.AES.key), modes.ECB()).encryptor()
+            if made == b"".join(ecb.update(one.to_bytes(16, "big")) for one in counters):
+                raise Deviation(f"encrypted all the same, and {what}; CKR_DATA_LEN_RANGE is right")
+        raise Wrong("encrypted all the same, with a counter that nobody can tell")
 
-    # the standard lets no counter run over: a refusal is right, too
-    return Variant("CKM_AES_CTR", f"{bits}-bit counter that runs over", run)
+    return Variant("CKM_AES_CTR", f"{bits}-bit counter that overflows", run, sound=False)
 
 
 def _ctr_length() -> Variant:
@@ -176,7 +175,7 @@ def _ecdh(kdf: str, der: bool = False) -> Variant:
             "CKM_ECDH1_DERIVE", mechanisms.ecdh1(point, kdf, b"info" if kdf != "CKD_NULL" else b"")
         )
         wanted = stage.bench.wanted("CKK_GENERIC_SECRET", 20)
-        made = stage.bench.mine(C.DeriveKey(stage.session, how, pair.private, wanted))
+        made = stage.mine(C.DeriveKey(stage.session, how, pair.private, wanted))
         value = stage.bench.value(made)
         if kdf == "CKD_NULL" and value == shared[:20]:
             raise Wrong("a shorter key loses the last bytes of the shared secret; by 6.3 it loses the first")

@@ -70,6 +70,7 @@ def _in_child(run: Callable[[], str]) -> str:
 def fork_goes_on(token: Token) -> list[Finding]:
     """A child that only goes on: the library is not initialised there (5.4.1), though some inherit a working one."""
     place = FAMILY, "fork", "the child goes on"
+    objects.bench(token)
     with token.session() as session:
         said = _in_child(lambda: code_of(lambda: C.GetSessionInfo(session)))
         still = code_of(lambda: C.GetSessionInfo(session))

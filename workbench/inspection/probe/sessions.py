@@ -95,6 +95,7 @@ def _seen_and_destroyed(session: SessionLike, label: str) -> bool:
 
 def seen_by_others(token: Token) -> list[Finding]:
     """A session object belongs to the application: its other sessions find it (4.4)."""
+    objects.bench(token)  # stays logged in: a guest's budget has two logins
     label = token.run_label("shared")
     with token.session() as first, token.session() as second:
         try:
@@ -112,6 +113,7 @@ def seen_by_others(token: Token) -> list[Finding]:
 
 def after_its_session(token: Token) -> list[Finding]:
     """It goes when the session that made it closes (5.6.2)."""
+    objects.bench(token)
     label = token.run_label("gone")
     place = "session object", "after its session"
     with token.session() as other:
@@ -128,6 +130,7 @@ def after_its_session(token: Token) -> list[Finding]:
 
 def read_only(token: Token) -> list[Finding]:
     """A read-only session makes session objects, and no token objects."""
+    objects.bench(token)
     rows = []
     with token.session(rw=False) as session:
         for lasting, aspect, right in (

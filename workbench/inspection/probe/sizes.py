@@ -93,7 +93,7 @@ def aes(token: Token, bits: int, within: bool | None, unit: int) -> list[Finding
 
     def run(stage: Stage) -> str:
         wanted = stage.bench.wanted("CKK_AES", bits // 8, "CKA_ENCRYPT")
-        value = stage.bench.value(stage.bench.mine(C.GenerateKey(stage.session, "CKM_AES_KEY_GEN", wanted)))
+        value = stage.bench.value(stage.mine(C.GenerateKey(stage.session, "CKM_AES_KEY_GEN", wanted)))
         if len(value) != bits // 8:
             raise Wrong(f"a key of {len(value)} bytes")
         return "its value"

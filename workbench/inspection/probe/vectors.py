@@ -16,7 +16,7 @@ import attrs
 from workbench.cryptoki import AttributeValue, C, CryptokiError, Mechanism, mechanism, mechanisms
 from workbench.inspection.probe import objects
 from workbench.inspection.probe.model import Finding, Outcome, Trial
-from workbench.inspection.probe.recipes import Stage
+from workbench.inspection.probe.recipes import Stage, on_stage
 from workbench.inspection.probe.recipes.hashes import common_name
 from workbench.inspection.probe.recipes.pairs import OIDS, der_octets
 from workbench.inspection.probe.survey import Survey
@@ -212,10 +212,8 @@ def attempt(token: Token, place: int) -> list[Finding]:
     if not installed():
         detail = "install the package cryptography-vectors (extra: vectors)"
         return [Finding(FAMILY, one.name, ASPECT, Outcome.NOT_RUN, detail)]
-    bench = objects.bench(token)
     agreed, accepted, rejected, untried = 0, [], [], []
-    with token.session() as session:
-        stage = Stage(bench, session)
+    with on_stage(token) as stage:
         for case in spread(list(one.cases())):
             try:
                 answer = _answer(stage, case)

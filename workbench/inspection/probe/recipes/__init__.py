@@ -14,9 +14,9 @@ from workbench.inspection.probe.recipes import (
     signatures,
     transport,
 )
-from workbench.inspection.probe.recipes.model import ITSELF, Recipe, Stage, Wrong
+from workbench.inspection.probe.recipes.model import ITSELF, Deviation, Recipe, Stage, Wrong, on_stage
 
-__all__ = ["ITSELF", "Recipe", "Stage", "Wrong", "catalogue"]
+__all__ = ["ITSELF", "Deviation", "Recipe", "Stage", "Wrong", "catalogue", "on_stage"]
 
 _ALL = (digests, ciphers, signatures, transport, derivation, generation, lattices)
 

@@ -45,7 +45,7 @@ def _derived(
         wanted = stage.bench.wanted("CKK_GENERIC_SECRET", len(right))
         if name == "CKM_HKDF_DATA":
             wanted = template(stage.bench.token, {"CKA_CLASS": "CKO_DATA", "CKA_VALUE_LEN": len(right)})
-        made = stage.bench.mine(C.DeriveKey(stage.session, mechanism(name, parameter(stage)), key, wanted))
+        made = stage.mine(C.DeriveKey(stage.session, mechanism(name, parameter(stage)), key, wanted))
         same(stage.bench.value(made), right, "the derived key")
         return by
 

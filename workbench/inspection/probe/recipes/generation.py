@@ -36,7 +36,7 @@ def _secret(name: str, key_type: str, length: int, variable: bool = True) -> Rec
         values = []
         for _ in range(2):
             wanted = stage.bench.wanted(key_type, length if variable else None)
-            values.append(stage.bench.value(stage.bench.mine(C.GenerateKey(stage.session, name, wanted))))
+            values.append(stage.bench.value(stage.mine(C.GenerateKey(stage.session, name, wanted))))
         if {len(value) for value in values} != {length}:
             raise Wrong(f"a key of {len(values[0])} bytes where {length} were asked for")
         if values[0] == values[1]:
@@ -109,7 +109,7 @@ def _montgomery(stage: Stage, curve: str) -> str:
     how = mechanism("CKM_ECDH1_DERIVE", mechanisms.ecdh1(ours.public_key().public_bytes_raw()))
     right = ours.exchange(pair.theirs)
     wanted = stage.bench.wanted("CKK_GENERIC_SECRET", len(right))
-    made = stage.bench.mine(C.DeriveKey(stage.session, how, pair.private, wanted))
+    made = stage.mine(C.DeriveKey(stage.session, how, pair.private, wanted))
     same(stage.bench.value(made), right, "the agreed key")
     return BY
 
@@ -144,7 +144,7 @@ def _domain_parameters(name: str, key_type: str, bits: int) -> Recipe:
                 "CKA_PRIME_BITS": bits,
             },
         )
-        made = stage.bench.mine(C.GenerateKey(stage.session, name, wanted))
+        made = stage.mine(C.GenerateKey(stage.session, name, wanted))
         prime, base = (
             int.from_bytes(stage.bench.value(made, one), "big") for one in ("CKA_PRIME", "CKA_BASE")
         )
@@ -166,7 +166,7 @@ def _pbkdf2() -> Recipe:
         parameter = mechanisms.pbkdf2(b"password", b"saltsalt", 1000, "SHA-256", length_by_pointer=True)
         wanted = stage.bench.wanted("CKK_GENERIC_SECRET", 32)
         how = mechanism("CKM_PKCS5_PBKD2", parameter)
-        made = stage.bench.mine(C.GenerateKey(stage.session, how, wanted))
+        made = stage.mine(C.GenerateKey(stage.session, how, wanted))
         right = hashlib.pbkdf2_hmac("sha256", b"password", b"saltsalt", 1000, 32)
         same(stage.bench.value(made), right, "the key")
         return "hashlib"

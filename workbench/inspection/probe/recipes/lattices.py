@@ -23,9 +23,6 @@ from workbench.inspection.probe.recipes.pairs import Pair, generated
 __all__ = ["RECIPES", "ml_dsa", "ml_kem", "slh_dsa"]
 
 BY = "pyca/cryptography"
-ML_DSA = {1: "MLDSA44", 2: "MLDSA65", 3: "MLDSA87"}
-ML_KEM = {1: "MLKEM512", 2: "MLKEM768", 3: "MLKEM1024"}
-SLH_DSA_SHA2_128F = 3
 
 
 def _loaded(family: str, name: str, raw: bytes) -> Any:
@@ -38,7 +35,7 @@ def _loaded(family: str, name: str, raw: bytes) -> Any:
 
 
 def _pair(
-    stage: Stage, generator: str, parameter_set: int, opens: str, closes: str, load: Callable[[bytes], Any]
+    stage: Stage, generator: str, parameter_set: str, opens: str, closes: str, load: Callable[[bytes], Any]
 ) -> Pair:
     def make() -> Pair:
         public: dict[str, AttributeValue] = {"CKA_PARAMETER_SET": parameter_set, opens: True}
@@ -48,36 +45,34 @@ def _pair(
     return stage.bench.kept(f"{generator} {parameter_set}", make)
 
 
-def ml_dsa(stage: Stage, parameter_set: int) -> Pair:
-    """An ML-DSA pair of the token's making; 1, 2, 3: ML-DSA-44, -65, -87."""
-    name = ML_DSA[parameter_set]
+def ml_dsa(stage: Stage, strength: int = 65) -> Pair:
+    """An ML-DSA pair of the token's making: ML-DSA-44, -65 or -87."""
     return _pair(
         stage,
         "CKM_ML_DSA_KEY_PAIR_GEN",
-        parameter_set,
+        f"CKP_ML_DSA_{strength}",
         "CKA_VERIFY",
         "CKA_SIGN",
-        lambda raw: _loaded("mldsa", name, raw),
+        lambda raw: _loaded("mldsa", f"MLDSA{strength}", raw),
     )
 
 
-def ml_kem(stage: Stage, parameter_set: int) -> Pair:
-    """An ML-KEM pair of the token's making; 1, 2, 3: ML-KEM-512, -768, -1024."""
-    name = ML_KEM[parameter_set]
+def ml_kem(stage: Stage, strength: int = 768) -> Pair:
+    """An ML-KEM pair of the token's making: ML-KEM-512, -768 or -1024."""
     return _pair(
         stage,
         "CKM_ML_KEM_KEY_PAIR_GEN",
-        parameter_set,
+        f"CKP_ML_KEM_{strength}",
         "CKA_ENCAPSULATE",
         "CKA_DECAPSULATE",
-        lambda raw: _loaded("mlkem", name, raw),
+        lambda raw: _loaded("mlkem", f"MLKEM{strength}", raw),
     )
 
 
 def slh_dsa(stage: Stage) -> Pair:
-    """An SLH-DSA-SHA2-128f pair; pyca has none of that kind."""
+    """An SLH-DSA-SHA2-128s pair; pyca has none of that kind."""
     return _pair(
-        stage, "CKM_SLH_DSA_KEY_PAIR_GEN", SLH_DSA_SHA2_128F, "CKA_VERIFY", "CKA_SIGN", lambda raw: None
+        stage, "CKM_SLH_DSA_KEY_PAIR_GEN", "CKP_SLH_DSA_SHA2_128S", "CKA_VERIFY", "CKA_SIGN", lambda raw: None
     )
 
 
@@ -121,20 +116,20 @@ def _encapsulation() -> tuple[Recipe, ...]:
         return stage.bench.wanted("CKK_GENERIC_SECRET", 32)
 
     def encapsulate(stage: Stage) -> str:
-        pair = ml_kem(stage, 2)
+        pair = ml_kem(stage)
         ciphertext, secret = C.EncapsulateKey(stage.session, "CKM_ML_KEM", pair.public, wanted(stage))
         again = C.DecapsulateKey(stage.session, "CKM_ML_KEM", pair.private, wanted(stage), ciphertext)
-        values = [stage.bench.value(stage.bench.mine(handle)) for handle in (secret, again)]
+        values = [stage.bench.value(stage.mine(handle)) for handle in (secret, again)]
         same(values[1], values[0], "the shared secret")
         return ITSELF
 
     def decapsulate(stage: Stage) -> str:
-        pair = ml_kem(stage, 2)
+        pair = ml_kem(stage)
         if pair.theirs is None:
             return encapsulate(stage)
         secret, ciphertext = pair.theirs.encapsulate()
         made = C.DecapsulateKey(stage.session, "CKM_ML_KEM", pair.private, wanted(stage), ciphertext)
-        same(stage.bench.value(stage.bench.mine(made)), secret, "the shared secret")
+        same(stage.bench.value(stage.mine(made)), secret, "the shared secret")
         return BY
 
     return (
@@ -144,17 +139,17 @@ def _encapsulation() -> tuple[Recipe, ...]:
 
 
 RECIPES: tuple[Recipe, ...] = (
-    _generates("CKM_ML_DSA_KEY_PAIR_GEN", lambda stage: ml_dsa(stage, 2)),
-    _generates("CKM_ML_KEM_KEY_PAIR_GEN", lambda stage: ml_kem(stage, 2)),
+    _generates("CKM_ML_DSA_KEY_PAIR_GEN", ml_dsa),
+    _generates("CKM_ML_KEM_KEY_PAIR_GEN", ml_kem),
     _generates("CKM_SLH_DSA_KEY_PAIR_GEN", slh_dsa),
     *_signatures(
         "CKM_ML_DSA",
-        lambda stage: ml_dsa(stage, 2),
+        ml_dsa,
         lambda: mechanisms.sign_context(b"context"),
         b"context",
     ),
-    *_signatures("CKM_HASH_ML_DSA_SHA256", lambda stage: ml_dsa(stage, 2), None, None),
-    *_signatures("CKM_HASH_ML_DSA_SHA512", lambda stage: ml_dsa(stage, 2), None, None),
+    *_signatures("CKM_HASH_ML_DSA_SHA256", ml_dsa, None, None),
+    *_signatures("CKM_HASH_ML_DSA_SHA512", ml_dsa, None, None),
     *_signatures("CKM_SLH_DSA", slh_dsa, mechanisms.sign_context, None),
     *_encapsulation(),
 )

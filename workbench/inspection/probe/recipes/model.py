@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import attrs
 
 from workbench.cryptoki import C, CryptokiError, Mechanism
+from workbench.faults import PolicyRefusal
+from workbench.inspection.probe import objects
 from workbench.inspection.probe.objects import Bench
-from workbench.tokens import Session
+from workbench.tokens import Session, Token
 
-__all__ = ["ITSELF", "MESSAGE", "Recipe", "Stage", "Wrong", "same", "signed_and_refused"]
+__all__ = [
+    "ITSELF",
+    "MESSAGE",
+    "Deviation",
+    "Recipe",
+    "Stage",
+    "Wrong",
+    "on_stage",
+    "same",
+    "signed_and_refused",
+]
 
 MESSAGE = b"The probe asks, somebody else checks. "
 ITSELF = ""  # the verifier of what only the token itself can check here
@@ -21,12 +34,36 @@ class Wrong(Exception):
     """The token answered CKR_OK and something that is not so; the text says what."""
 
 
+class Deviation(Exception):
+    """The token answered CKR_OK and something usable that the standard has otherwise; the text says what."""
+
+
 @attrs.frozen
 class Stage:
     """Where a recipe is cooked: the worker's bench with its keys, and a session of this trial alone."""
 
     bench: Bench
     session: Session
+    made: list[int] = attrs.field(factory=list, init=False)
+
+    def mine(self, handle: int) -> int:
+        """Note an object of this trial down for destruction; its handle."""
+        self.made.append(handle)
+        return handle
+
+
+@contextmanager
+def on_stage(token: Token) -> Iterator[Stage]:
+    """A stage for one trial. What it made is destroyed before the session closes: a handle outlives neither."""
+    bench = objects.bench(token)
+    with token.session() as session:
+        stage = Stage(bench, session)
+        try:
+            yield stage
+        finally:
+            for handle in stage.made:
+                with suppress(CryptokiError, PolicyRefusal):
+                    C.DestroyObject(session, handle)
 
 
 @attrs.frozen

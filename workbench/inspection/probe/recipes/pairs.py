@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -140,15 +141,15 @@ def rsa_pair(bench: Bench) -> Pair:
             "CKA_EXPONENT_2": number(n.dmq1),
             "CKA_COEFFICIENT": number(n.iqmp),
         }
-        try:
-            pair = _imported(bench, "CKK_RSA", {**numbers, **opens}, {**numbers, **secret, **closes})
-            return Pair(*pair, ours.public_key(), ours)
-        except CryptokiError:
-            size: dict[str, AttributeValue] = {"CKA_MODULUS_BITS": 2048, "CKA_PUBLIC_EXPONENT": 65537}
-            pair = generated(bench, "CKM_RSA_PKCS_KEY_PAIR_GEN", {**size, **opens}, closes)
-            return Pair(*pair, rsa_public(bench, pair[0]))
+        if bench.imports:
+            with suppress(CryptokiError):
+                pair = _imported(bench, "CKK_RSA", {**numbers, **opens}, {**numbers, **secret, **closes})
+                return Pair(*pair, ours.public_key(), ours)
+        size: dict[str, AttributeValue] = {"CKA_MODULUS_BITS": 2048, "CKA_PUBLIC_EXPONENT": 65537}
+        pair = generated(bench, "CKM_RSA_PKCS_KEY_PAIR_GEN", {**size, **opens}, closes)
+        return Pair(*pair, rsa_public(bench, pair[0]))
 
-    return bench.kept("RSA", make)
+    return bench.kept(f"RSA {bench.imports}", make)
 
 
 def rsa_public(bench: Bench, handle: int) -> rsa.RSAPublicKey:
@@ -180,19 +181,19 @@ def ec_pair(bench: Bench, curve: str = "P-256") -> Pair:
         ours = ec.generate_private_key(CURVES[curve])
         point = ours.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         value = number(ours.private_numbers().private_value)
-        try:
-            pair = _imported(
-                bench,
-                "CKK_EC",
-                {**params, "CKA_EC_POINT": der_octets(point), **opens},
-                {**params, "CKA_VALUE": value, **closes},
-            )
-            return Pair(*pair, ours.public_key(), ours)
-        except CryptokiError:
-            pair = generated(bench, "CKM_EC_KEY_PAIR_GEN", {**params, **opens}, closes)
-            return Pair(*pair, ec_public(bench, pair[0], curve))
+        if bench.imports:
+            with suppress(CryptokiError):
+                pair = _imported(
+                    bench,
+                    "CKK_EC",
+                    {**params, "CKA_EC_POINT": der_octets(point), **opens},
+                    {**params, "CKA_VALUE": value, **closes},
+                )
+                return Pair(*pair, ours.public_key(), ours)
+        pair = generated(bench, "CKM_EC_KEY_PAIR_GEN", {**params, **opens}, closes)
+        return Pair(*pair, ec_public(bench, pair[0], curve))
 
-    return bench.kept(curve, make)
+    return bench.kept(f"{curve} {bench.imports}", make)
 
 
 def edwards_pair(bench: Bench, curve: str = "Ed25519") -> Pair:

@@ -83,7 +83,7 @@ def _symmetric(way: Wrapping) -> tuple[Recipe, Recipe]:
 
 def _unwrapped(stage: Stage, how: Mechanism, key: int, blob: bytes) -> int:
     wanted = stage.bench.wanted("CKK_AES", None, "CKA_ENCRYPT")
-    return stage.bench.mine(C.UnwrapKey(stage.session, how, key, blob, wanted))
+    return stage.mine(C.UnwrapKey(stage.session, how, key, blob, wanted))
 
 
 def _open_pad(blob: bytes) -> bytes:

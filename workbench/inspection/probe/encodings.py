@@ -8,8 +8,9 @@ from workbench.cryptoki import AttributeValue, C, CryptokiError
 from workbench.inspection.probe import objects
 from workbench.inspection.probe.model import Finding, Outcome, Trial
 from workbench.inspection.probe.objects import Bench
-from workbench.inspection.probe.recipes import ciphers, on_stage
-from workbench.inspection.probe.recipes.pairs import OIDS, generated
+from workbench.inspection.probe.recipes import Stage, ciphers, on_stage
+from workbench.inspection.probe.recipes.lattices import ml_dsa, ml_kem
+from workbench.inspection.probe.recipes.pairs import OIDS, Pair, generated
 from workbench.inspection.probe.recipes.transport import USES, WRAPPED, unwrap_pad
 from workbench.inspection.probe.survey import Survey
 from workbench.tokens import Token
@@ -29,6 +30,11 @@ COORDINATES = {
     "X25519": 32,
     "X448": 56,
 }
+# Bytes of the raw public key of ML-DSA-65 and ML-KEM-768 (FIPS 204, 203).
+LATTICES: dict[str, tuple[int, Callable[[Stage], Pair]]] = {
+    "ML_DSA": (1952, ml_dsa),
+    "ML_KEM": (1184, ml_kem),
+}
 
 
 def trials(survey: Survey) -> list[Trial]:
@@ -38,6 +44,9 @@ def trials(survey: Survey) -> list[Trial]:
         name = next((m for start, m in KINDS.items() if curve.startswith(start)), "CKM_EC_KEY_PAIR_GEN")
         if name in survey.mechanisms:
             made.append(Trial(FAMILY, "CKA_EC_POINT", curve, point, (curve, name)))
+    for family in LATTICES:
+        if f"CKM_{family}_KEY_PAIR_GEN" in survey.mechanisms:
+            made.append(Trial(FAMILY, "CKA_VALUE", f"{family} public key", lattice, (family,)))
     if "CKM_AES_KEY_WRAP_PAD" in survey.mechanisms:
         made.append(Trial(FAMILY, "CKM_AES_KEY_WRAP_PAD", "32-byte key", wrapped))
     if "CKM_ECDSA" in survey.mechanisms:
@@ -77,6 +86,21 @@ def point(token: Token, curve: str, generator: str) -> list[Finding]:
         return Outcome.WRONG, f"{len(raw)} bytes, neither raw nor an OCTET STRING"
 
     return _seen("CKA_EC_POINT", curve, run)
+
+
+def lattice(token: Token, family: str) -> list[Finding]:
+    """The public key of ML-DSA and ML-KEM is raw in CKA_VALUE (6.67, 6.68)."""
+    size, pair = LATTICES[family]
+
+    def run() -> tuple[Outcome, str]:
+        with on_stage(token) as stage:
+            value = stage.bench.value(pair(stage).public)
+        if len(value) == size:
+            return Outcome.VERIFIED, f"raw, {size} bytes"
+        form = "a SubjectPublicKeyInfo" if value[:1] == b"\x30" else "another form"
+        return Outcome.DEVIATES, f"{len(value)} bytes, {form}; the raw key has {size}"
+
+    return _seen("CKA_VALUE", f"{family} public key", run)
 
 
 def wrapped(token: Token) -> list[Finding]:

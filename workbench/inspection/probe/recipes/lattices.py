@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from workbench.cryptoki import AttributeValue, C, mechanism, mechanisms
 from workbench.inspection.probe.recipes.model import (
@@ -26,11 +28,16 @@ BY = "pyca/cryptography"
 
 
 def _loaded(family: str, name: str, raw: bytes) -> Any:
-    """Pyca's public key; None where this pyca, or its OpenSSL, has none of the kind."""
+    """Pyca's public key of the raw bytes, or of a SubjectPublicKeyInfo, as some tokens have it.
+
+    None where this pyca, or its OpenSSL, has none of the kind, or can read neither.
+    """
+    with suppress(ValueError, UnsupportedAlgorithm):
+        return load_der_public_key(raw)
     try:
         module = importlib.import_module(f"cryptography.hazmat.primitives.asymmetric.{family}")
         return getattr(module, f"{name}PublicKey").from_public_bytes(raw)
-    except (ImportError, AttributeError, UnsupportedAlgorithm):
+    except (ImportError, AttributeError, ValueError, UnsupportedAlgorithm):
         return None
 
 

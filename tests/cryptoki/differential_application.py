@@ -21,7 +21,7 @@ from workbench.cryptoki.records import Record, SessionInfo
 
 Step = tuple[Any, ...]
 TOKEN = tokens.open(sys.argv[1])
-MODULE, DIRECTORY = TOKEN.module, TOKEN._sandbox.directory
+MODULE, DIRECTORY = TOKEN.module, tokens.provider(TOKEN.name).directory
 COPY = DIRECTORY.with_name("as-it-was-made")
 PIN, SO_PIN = TOKEN.pin.reveal(), TOKEN.so_pin.reveal()
 PINS = {"user": PIN, "so": SO_PIN, "wrong": b"not-this-one", "new": b"another-pin-1234", "short": b"1"}

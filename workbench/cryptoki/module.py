@@ -22,8 +22,9 @@ from workbench.faults import PolicyRefusal, WorkbenchError
 __all__ = ["Module", "ObjectLike", "SessionHandle", "SessionLike"]
 
 CONTROL_CHAPTERS = frozenset({"5.4", "5.5", "5.6"})
-# PyKCS11 would hold the GIL while it waits: no other thread of Python could run, nor call C_Finalize to end it.
-WAITS = frozenset({"C_WaitForSlotEvent"})
+# They may wait for a card, or for a person at a PIN pad. PyKCS11 would hold the GIL meanwhile: no other thread
+# of Python could run, nor call C_Finalize to end it.
+WAITS = frozenset({"C_WaitForSlotEvent", "C_Login", "C_InitToken", "C_InitPIN", "C_SetPIN"})
 # PyKCS11 asks for the length in every one of these calls, a length query too: twice what a device was told of.
 DOUBLES = frozenset({"C_GetSlotList"})
 # After these, no session and no handle of the library is what it was.

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+# Throw-away tokens may come from a mirror whose list has passed its date; signatures are checked all the same.
+os.environ.setdefault("WORKBENCH_ACCEPT_STALE_MIRROR", "1")
 os.environ.setdefault("WORKBENCH_HOME", str(Path(__file__).resolve().parent / "build" / "test-home"))
 
 _ran_before = pytest.StashKey[set[str]]()

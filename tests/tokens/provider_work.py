@@ -20,6 +20,14 @@ def work(token: Token) -> list[str]:
     return done
 
 
+_held: list[Session] = []
+
+
+def hold(token: Token) -> None:
+    """Log in, and keep the session."""
+    _held.append(token.session())
+
+
 def _signs(session: Session, kind: str) -> bool:
     key = session.generate(kind)
     key.public_key.verify(key.sign(MESSAGE), MESSAGE)  # by pyca/cryptography; raises unless it is right

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from workbench.faults import WorkbenchError
 from workbench.tokens.providers.base import Provider, Sandbox
+from workbench.tokens.providers.freehsm import FreeHSM
+from workbench.tokens.providers.newer_nss import NewerNSS
 from workbench.tokens.providers.nss import NSS
+from workbench.tokens.providers.opencryptoki import OpenCryptoki
 from workbench.tokens.providers.p11kit import P11Kit
 from workbench.tokens.providers.softhsm import SoftHSM
 from workbench.tokens.providers.tpm import TPM
 
 __all__ = ["DEFAULT", "PROVIDERS", "Provider", "Sandbox", "provider"]
 
-PROVIDERS: dict[str, Provider] = {made.name: made for made in (SoftHSM(), NSS(), TPM(), P11Kit())}
+PROVIDERS: dict[str, Provider] = {
+    made.name: made for made in (SoftHSM(), NSS(), NewerNSS(), OpenCryptoki(), FreeHSM(), TPM(), P11Kit())
+}
 DEFAULT = "softhsm"
 
 

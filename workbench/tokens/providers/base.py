@@ -10,6 +10,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -140,6 +141,10 @@ class Provider(ABC):
             )
         return found
 
+    def provenance(self) -> dict[str, Any]:
+        """What a result must say of where the module comes from, other than from this system: plain JSON values."""
+        return {}
+
     # --- the process that loads it
 
     @property
@@ -157,6 +162,11 @@ class Provider(ABC):
     def inside(self) -> bool:
         """Whether this process is one that the module loads into."""
         return True
+
+    @property
+    def kernel(self) -> str | None:
+        """The title of the Jupyter kernel that the module loads into; None when every one will do."""
+        return None
 
     def elsewhere(self) -> str:
         """What to tell somebody who opens the token in a process that its module does not load into."""
@@ -300,7 +310,7 @@ class Provider(ABC):
         C_InitToken on a slot without one, then the user's PIN. The slot's number may change: it is found by
         label again.
         """
-        free = next(s for s in C.GetSlotList(module) if not _initialized(module, s))
+        free = self.free_slot(module)
         module.vouch(free, allow_all("sandbox"))
         C.InitToken(module, free, sandbox.so_pin, sandbox.label)
         slot = next(s for s in C.GetSlotList(module) if C.GetTokenInfo(module, s).label == sandbox.label)
@@ -311,6 +321,10 @@ class Provider(ABC):
         C.Logout(session)
         C.CloseSession(session)
         return C.GetTokenInfo(module, slot).serialNumber
+
+    def free_slot(self, module: Module) -> int:
+        """The slot for a new token: the first whose token is not initialised."""
+        return next(slot for slot in C.GetSlotList(module) if not _initialized(module, slot))
 
     # --- daemons
 

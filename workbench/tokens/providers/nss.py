@@ -21,7 +21,7 @@ class NSS(Provider):
     name = "nss"
     title = "NSS softoken"
     profile = "nss"
-    packages = ("libnss3", "libnspr4", "libsqlite3-0")
+    packages: tuple[str, ...] = ("libnss3", "libnspr4", "libsqlite3-0")
     places = (
         "usr/lib/x86_64-linux-gnu/libsoftokn3.so",
         "usr/lib/x86_64-linux-gnu/nss/libsoftokn3.so",

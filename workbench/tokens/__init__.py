@@ -6,6 +6,7 @@ from workbench.tokens.ledger import current_run, join_run
 from workbench.tokens.named_keys import FINDING, NamedKey
 from workbench.tokens.origin import origin
 from workbench.tokens.providers import PROVIDERS, Provider, Sandbox, provider
+from workbench.tokens.providers.archive import ACCEPT_STALE
 from workbench.tokens.session import SESSION, SESSION_WITH_LOGIN, Session
 from workbench.tokens.spending import Cost, describe_cost
 from workbench.tokens.sweeping import Swept, sweep
@@ -21,6 +22,7 @@ from workbench.tokens.token import (
 from workbench.tokens.token import open_token as open
 
 __all__ = [
+    "ACCEPT_STALE",
     "FINDING",
     "PROVIDERS",
     "SESSION",

@@ -6,7 +6,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from workbench.cryptoki import C, Module, Secret, SessionLike, TokenInfo
 from workbench.faults import WorkbenchError
@@ -83,6 +83,10 @@ class Origin(ABC):
         """The command of the Python that the module loads into; empty when this one will do."""
         return ()
 
+    def provenance(self) -> dict[str, Any]:
+        """Where the module comes from, other than from this system: plain JSON values."""
+        return {}
+
 
 class SandboxOrigin(Origin):
     """A token that a provider made, brought up."""
@@ -126,6 +130,10 @@ class SandboxOrigin(Origin):
     def interpreter(self) -> tuple[str, ...]:
         """The provider's."""
         return self.provider.interpreter() if self.provider.needs_interpreter else ()
+
+    def provenance(self) -> dict[str, Any]:
+        """The provider's."""
+        return self.provider.provenance()
 
 
 class DeclaredOrigin(Origin):

@@ -253,6 +253,7 @@ class Token:
             "cryptoki": str(module.cryptokiVersion),
             "policy": self.policy.name,
             "key_residency": "session objects" if self.offers("session-objects") else "token objects",
+            **self.origin.provenance(),
         }
 
     def _rows(self) -> list[tuple[str, str]]:

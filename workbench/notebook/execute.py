@@ -33,6 +33,7 @@ from workbench.notebook.kernels import (
     KERNEL_ARGUMENTS,
     KERNEL_NAME,
     LessonKernelManager,
+    is_ours,
     kernel_environment,
 )
 
@@ -76,7 +77,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
             kernel_name=kernel_name,
             kernel_manager_class=LessonKernelManager,
             on_cell_start=run.cell_started,
-            extra_arguments=[*KERNEL_ARGUMENTS] if kernel_name == KERNEL_NAME else [],
+            extra_arguments=[*KERNEL_ARGUMENTS] if is_ours(kernel_name) else [],
             coalesce_streams=True,
             timeout=run.timeout,
             startup_timeout=settings["start_timeout"],
@@ -215,7 +216,7 @@ def _finish(run: _Run, artifact: Path, stop: dict[str, str] | None, kernel_name:
         "kernel": {
             "name": kernel_name,
             "python": notebook.metadata.get("language_info", {}).get("version")
-            or (sys.version.split()[0] if kernel_name == KERNEL_NAME else None),
+            or (sys.version.split()[0] if is_ours(kernel_name) else None),
         }
     }
     if stop is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
@@ -119,15 +119,17 @@ class UnavailableItem(_Item):
 
     def runtest(self) -> None:
         """Skip or fail with the reason."""
-        if os.environ.get("CI"):
-            raise CellError(
-                f"token {self.parent.name if self.parent else ''} is not available: {self.why_not}"
-            )
-        pytest.skip(self.why_not)
+        _unavailable(self.parent.name if self.parent else "", self.why_not)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """The reason alone."""
         return str(excinfo.value)
+
+
+def _unavailable(token: str, reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        raise CellError(f"token {token} is not available: {reason}")
+    pytest.skip(reason)
 
 
 class CellError(Exception):
@@ -145,6 +147,8 @@ class CellItem(_Item):
         """Execute the notebook if no cell of it was asked for yet, and take this cell's verdict."""
         assert self.parent is not None
         verdict = verdict_of(self.config, self.path, self.parent.name)
+        if verdict.outcome == "skipped":
+            _unavailable(self.parent.name, verdict.reason)
         cell = verdict.cells[self.number - 1]
         if cell.outcome in ("skipped", "not run"):
             pytest.skip(f"{self.parent.name}: {cell.reason}")
@@ -173,11 +177,14 @@ def _account(verdict: Verdict, cell: CellVerdict) -> str:
 
 def verdict_of(config: pytest.Config, path: Path, token: str) -> Verdict:
     """The verdict on a notebook and a token; it is executed once in a session, whoever asks."""
-    from workbench.notebook.runner import run_one
+    from workbench.notebook.runner import refusal, run_one, skipped
 
     runs = config.stash[_RUNS]
     if (path, token) not in runs:
         folder = config.option.workbench_artifacts or config.rootpath / "build" / "notebooks"
         timeout = int(getattr(config.option, "nbval_cell_timeout", 300))
-        runs[path, token] = run_one(path, token, Path(folder), timeout=timeout)
+        reason = refusal(token)
+        runs[path, token] = (
+            skipped(path, token, reason) if reason else run_one(path, token, Path(folder), timeout=timeout)
+        )
     return runs[path, token]

@@ -14,6 +14,7 @@ from workbench.faults import WorkbenchError
 from workbench.notebook.document import read_notebook, write_notebook
 from workbench.notebook.execute import execute, parameters_for
 from workbench.notebook.judge import judge, sanitizer_for
+from workbench.notebook.kernels import kernel_for
 from workbench.notebook.page import write_page
 from workbench.notebook.verdict import Verdict, overall, write_verdicts
 from workbench.workers import Worker, WorkerDied, WorkerFailed, WorkerTimeout
@@ -21,7 +22,7 @@ from workbench.workers import Worker, WorkerDied, WorkerFailed, WorkerTimeout
 if TYPE_CHECKING:
     from workbench.tokens import Token
 
-__all__ = ["Step", "failures", "notebooks_in", "run", "run_one"]
+__all__ = ["Step", "failures", "notebooks_in", "refusal", "run", "run_one", "skipped"]
 
 
 @attrs.frozen
@@ -92,12 +93,12 @@ def run(
     provenance: dict[str, dict[str, Any]] = {}
     total = len(notebooks) * len(tokens)
     for token in tokens:
-        why_not = token_room.why_not(token)
+        why_not = refusal(token)
         provenance[token] = {"unavailable": why_not} if why_not else _provenance(token)
         for path in notebooks:
             place = Step(_shown(path), token, len(verdicts) + 1, total, 0, 0)
             if why_not:
-                verdict = Verdict(_shown(path), token, "skipped", why_not, (), 0.0, None, "")
+                verdict = skipped(path, token, why_not)
             else:
                 verdict = run_one(path, token, out_dir, _reporter(place, on_progress), timeout=timeout)
             verdicts.append(verdict)
@@ -110,7 +111,7 @@ def run(
 
 def refuse_production(token: str) -> None:
     """Raises WorkbenchError for a token in production: lessons make keys, provoke errors and log in and out."""
-    if token_room.why_not(token) is None and token_room.origin(token).standing == "production":
+    if refusal(token) is None and token_room.origin(token).standing == "production":
         raise WorkbenchError(
             f"token {token!r} is in production, and lessons are not run there; run them on a sandbox: --token sandbox"
         )
@@ -128,7 +129,14 @@ def run_one(
     committed = read_notebook(path)
     artifact = out_dir / token / path.name
     started = time.monotonic()
-    executed = execute(path, artifact, parameters_for(path, token), timeout=timeout, on_cell=on_cell)
+    executed = execute(
+        path,
+        artifact,
+        parameters_for(path, token),
+        kernel_name=kernel_for(token),
+        timeout=timeout,
+        on_cell=on_cell,
+    )
     seconds = round(time.monotonic() - started, 2)
     cells = judge(committed, executed, sanitizer_for(path))
     outcome, reason = overall(cells)
@@ -142,6 +150,22 @@ def run_one(
     write_notebook(executed, artifact)
     write_page(executed, verdict, artifact.with_suffix(".html"))
     return verdict
+
+
+def refusal(token: str) -> str | None:
+    """Why no notebook can run on the token here; None when one can. A token with a kernel of its own is brought up."""
+    why_not = token_room.why_not(token)
+    if why_not is None:
+        try:
+            kernel_for(token)
+        except WorkbenchError as error:
+            return str(error)
+    return why_not
+
+
+def skipped(path: Path, token: str, reason: str) -> Verdict:
+    """The verdict on a notebook that was not run."""
+    return Verdict(_shown(path), token, "skipped", reason, (), 0.0, None, "")
 
 
 def failures(verdicts: Sequence[Verdict]) -> Iterator[str]:

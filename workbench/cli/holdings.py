@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import Annotated
 
@@ -41,14 +42,27 @@ def list_tokens(as_json: AsJson = False) -> None:
 def token_up(
     name: Annotated[str, typer.Argument(help="A token's name; workbench tokens lists them.")] = "sandbox",
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw the sandbox away and make it anew.")] = False,
+    accept_stale_mirror: Annotated[
+        bool,
+        typer.Option(
+            "--accept-stale-mirror", help="Take a newer suite from a mirror whose list is out of date."
+        ),
+    ] = False,
 ) -> None:
     """Bring a sandbox token up; its module is installed (root) or unpacked privately (anybody else) if missing."""
     from workbench import tokens
+    from workbench.notebook import kernels
 
+    if accept_stale_mirror:
+        os.environ[tokens.ACCEPT_STALE] = "1"
     with progress_bar() as progress:
         progress.add_task(f"bringing {name} up", total=None)
         sandbox = tokens.provider(name).up(fresh)
     print(f"{sandbox.name} is up: token {sandbox.label!r} by {sandbox.module}")
+    for package, found in tokens.provider(name).provenance().get("packages", {}).items():
+        print(f"  {package} {found['version']}, sha256 {found['sha256']}")
+    if kernel := kernels.register(sandbox.name):
+        print(f"  in JupyterLab: kernel {kernel!r}")
 
 
 @token_app.command("down")
@@ -58,12 +72,14 @@ def token_down(
 ) -> None:
     """Stop what runs for a sandbox token. The token itself stays, and `token up` finds it again."""
     from workbench import tokens
+    from workbench.notebook import kernels
 
     if (name is None) is not everything:
         raise WorkbenchError("say which sandbox to take down: workbench token down NAME, or --all")
     for provider in tokens.PROVIDERS.values() if name is None else (tokens.provider(name),):
         stopped = [daemon for daemon, runs in provider.running().items() if runs]
         provider.down()
+        kernels.unregister(provider.name)
         print(f"{provider.name} is down; stopped: {', '.join(stopped) or 'nothing, nothing ran for it'}")
 
 

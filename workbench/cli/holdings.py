@@ -9,7 +9,7 @@ from typing import Annotated
 import attrs
 import typer
 
-from workbench.cli.base import AsJson, app, out, print_json, progress_bar, table
+from workbench.cli.base import AsJson, app, err, out, print_json, progress_bar, table
 from workbench.faults import WorkbenchError
 
 __all__: list[str] = []
@@ -61,8 +61,13 @@ def token_up(
     print(f"{sandbox.name} is up: token {sandbox.label!r} by {sandbox.module}")
     for package, found in tokens.provider(name).provenance().get("packages", {}).items():
         print(f"  {package} {found['version']}, sha256 {found['sha256']}")
-    if kernel := kernels.register(sandbox.name):
-        print(f"  in JupyterLab: kernel {kernel!r}")
+    try:
+        kernel = kernels.register(sandbox.name)
+    except WorkbenchError as error:
+        err.print(f"note: {error}")
+    else:
+        if kernel is not None:
+            print(f"  in JupyterLab: kernel {kernel!r}")
 
 
 @token_app.command("down")

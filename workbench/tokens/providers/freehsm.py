@@ -40,8 +40,12 @@ class FreeHSM(Newer):
         """The first empty slot. Here a slot counts as empty until C_InitToken, which works on it all the same."""
         return min(set(C.GetSlotList(module, False)) - set(C.GetSlotList(module)))
 
-    def clear(self) -> None:
-        """Remove the tokens and their audit log, whose records are chained to each other."""
-        shutil.rmtree(self.directory / "tokens", ignore_errors=True)
+    def stop(self) -> None:
+        """Forget the audit log: every process starts a file of it, with a record for each operation."""
+        super().stop()
         for log in self.directory.glob("audit.log*"):
             log.unlink()
+
+    def clear(self) -> None:
+        """Remove the tokens, and with them the key that the audit log is chained by."""
+        shutil.rmtree(self.directory / "tokens", ignore_errors=True)

@@ -90,6 +90,8 @@ class TokenRun(pytest.Collector):
         from workbench.notebook.document import code_cells, read_notebook
 
         why_not = tokens.why_not(self.name)
+        if why_not and self.name not in {"sandbox", *tokens.known()}:
+            raise self.CollectError(why_not)  # most likely a slip of the pen: no reason to skip
         if why_not:
             yield UnavailableItem.from_parent(self, name="unavailable", why_not=why_not)
             return

@@ -17,6 +17,7 @@ from workbench.cli import (  # noqa: F401
     probing,
     profiles,
     reporting,
+    sweeping,
 )
 from workbench.cli.base import app
 from workbench.cryptoki import CryptokiError

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import os
 import pickle
+import secrets
 import shutil
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 import recorder
-from PyKCS11 import LowLevel, PyKCS11Lib
+from PyKCS11 import LowLevel, PyKCS11Error, PyKCS11Lib
 
 from workbench import spec
+from workbench.tokens import ledger
 
-__all__ = ["PIN", "SO_PIN", "Failure", "Somebodys", "in_child", "make_tokens", "plant"]
+__all__ = ["PIN", "SO_PIN", "Failure", "Somebodys", "in_child", "listed", "make_tokens", "plant", "start"]
 
 PIN, SO_PIN, WRONG_PIN = b"24681357", b"97531864", b"00000000"
 LABELS = ("device", "plant")
@@ -32,6 +35,25 @@ class Failure(Exception):
     """What went wrong in the forked process, as text."""
 
 
+def start(function: Callable[..., object], *arguments: Any, environment: dict[str, str]) -> int:
+    """Fork a process that does ``function(*arguments)`` as a run of its own; its id. For those who end it early."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _begin_run(environment)
+            function(*arguments)
+        finally:
+            os._exit(0)
+    return pid
+
+
+def _begin_run(environment: dict[str, str]) -> None:
+    """Another host and another run than the process that was forked knew."""
+    os.environ.update(environment)
+    ledger.host.cache_clear()
+    ledger.join_run(secrets.token_hex(6))
+
+
 def in_child(function: Callable[..., R], *arguments: Any, environment: dict[str, str] | None = None) -> R:
     """``function(*arguments)`` in a forked process; its result. Errors: ``Failure``."""
     reading, writing = os.pipe()
@@ -40,7 +62,7 @@ def in_child(function: Callable[..., R], *arguments: Any, environment: dict[str,
         status = 1
         try:
             os.close(reading)
-            os.environ.update(environment or {})
+            _begin_run(environment or {})
             with os.fdopen(writing, "wb") as pipe:
                 try:
                     answer: tuple[bool, Any] = (True, function(*arguments))
@@ -95,6 +117,25 @@ def make_tokens(target: str) -> None:
         session.logout()
         session.closeSession()
     library.lib.C_Finalize()
+
+
+def listed(target: str, label: str) -> list[tuple[str, int]]:
+    """The label and class of every object on the token, by PyKCS11 alone.
+
+    SoftHSM makes an object in several steps, the label not first: what a kill leaves between two of them has none,
+    is nobody's, and is passed over. A device makes its objects whole.
+    """
+    library = PyKCS11Lib()
+    library.load(target)
+    slot = next(s for s in library.getSlotList() if library.getTokenInfo(s).label.strip(" \0") == label)
+    session = library.openSession(slot)
+    session.login(PIN.decode())
+    found = []
+    for thing in session.findObjects():
+        with suppress(PyKCS11Error):
+            name, kind = session.getAttributeValue(thing, [spec.value("CKA_LABEL"), spec.value("CKA_CLASS")])
+            found.append((str(name), int(kind)))
+    return sorted(one for one in found if one[0])
 
 
 def plant(session: Any, label: str) -> None:

@@ -16,6 +16,7 @@ from workbench import C, spec, tokens
 from workbench.cryptoki import CryptokiError, mechanisms
 from workbench.faults import PolicyRefusal, WorkbenchError
 from workbench.keys import generate_secret_key
+from workbench.measure import Job, drive
 from workbench.workers import Worker
 
 CONSENT = 'consent = ["token-objects"]\n'
@@ -367,6 +368,28 @@ def test_what_one_file_declares_in_production_another_name_does_not_make_a_guest
     file.write_text(text)
     with pytest.raises(Failure, match="declares as 'plant'"):
         somebody.run(opened, "device")
+
+
+# --- the load kernel
+
+
+def kernel(driver: str) -> list[str]:
+    token = tokens.open("device")
+    with token.session() as s:
+        key = generate_secret_key(s, bits=128)
+        settings = {"mechanism": wb.mechanism("CKM_AES_ECB"), "data": bytes(16), "capacity": 16}
+        job = Job.on(s.handle, "encrypt", key=key.handle, **settings)
+        said = [refusal(lambda: drive([job], count=5, driver=driver))]
+        key.destroy()
+        return [*said, refusal(lambda: drive([job], count=5, driver=driver, reserved=True))]
+
+
+@pytest.mark.parametrize("driver", ["c-kernel", "cffi-abi"])
+def test_the_load_kernel_has_no_account_of_its_own(somebody: Somebodys, driver: str) -> None:
+    uncounted, gone = somebody.run(kernel, driver)
+    assert "within its budget" in uncounted
+    assert "does not name it" in gone
+    assert "C_EncryptInit" not in counted(somebody.asked())
 
 
 # --- through a worker

@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench import spec
 from workbench.cryptoki.library import ffi
-from workbench.faults import WorkbenchError
+from workbench.faults import PolicyRefusal, WorkbenchError
 from workbench.measure.jobs import OPERATIONS, Job, Stop, ThreadResult
 
 __all__ = ["DRIVERS", "default_driver", "drive", "kernel"]
@@ -50,19 +50,24 @@ def drive(
     stop: Stop | None = None,
     driver: str | None = None,
     give_up: int = GIVE_UP,
+    reserved: bool = False,
 ) -> list[ThreadResult]:
     """Run every job in a thread of its own, all from one start, in a closed loop; one result per job.
 
     Until ``seconds`` or ``count`` measured calls per thread, whichever comes first; at least one of them is
     given. ``warmup``: seconds of calls before, which count for nothing. ``samples``: latencies kept per
     thread. A thread gives up after ``give_up`` errors in a row. Ctrl-C and ``stop.set()`` end the run after the
-    calls in flight.
+    calls in flight. ``reserved``: the calls were accounted for with the token's policy (``Policy.reserve``).
+    Errors: ``PolicyRefusal`` for calls that are not, where the policy keeps an account.
     """
     if not jobs or (seconds <= 0 and count <= 0):
         raise WorkbenchError("drive needs at least one job, and seconds or a count to know when to end")
     name = driver or default_driver()
     if name not in DRIVERS or (name == "c-kernel" and not kernel()):
         raise WorkbenchError(f"no driver {name!r} here; one of {', '.join(n for n in DRIVERS if n != name)}")
+    accounts = [job.judge() for job in jobs]
+    if any(accounts) and not reserved:
+        raise PolicyRefusal("the load kernel asks a token that is not ours through bench, within its budget")
     flag = stop or Stop()
     limits = (round(seconds * 1e9), count, round(warmup * 1e9), min(samples, count or samples), give_up)
     if not _interruptible():

@@ -62,6 +62,7 @@ class Job:
         count_iv: bool = False,
         length_query: bool = False,
     ) -> None:
+        self._asks: tuple[SessionHandle, Mechanism | None, int] | None = None
         self.operation = operation
         self.function_list = function_list
         self.session = int(session)
@@ -80,10 +81,23 @@ class Job:
     @classmethod
     def on(cls, session: SessionHandle, operation: str, **settings: Any) -> Self:
         """A job on a session. Errors: ``PolicyRefusal`` where the token's policy does not allow the calls."""
+        made = cls(operation, session.module.function_list, session, **settings)
+        made._asks = (session, settings.get("mechanism"), settings.get("key", 0))
+        made.judge()
+        return made
+
+    def judge(self) -> bool:
+        """Put the job's calls to the policy of its token as it is now; whether that policy keeps an account of them.
+
+        A key that was ours when the job was made may be gone, and its handle another's. Errors: ``PolicyRefusal``.
+        """
+        if self._asks is None:  # not on a token: the null module
+            return False
+        session = self._asks[0]
         policy = session.module.policy(session.slot)
-        for function in OPERATIONS[operation]:
-            policy.judge(function, (session, settings.get("mechanism"), settings.get("key", 0)))
-        return cls(operation, session.module.function_list, session, **settings)
+        for function in OPERATIONS[self.operation]:
+            policy.judge(function, self._asks)
+        return policy.attentive
 
     @property
     def iv_count(self) -> int:

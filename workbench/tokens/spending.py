@@ -216,7 +216,8 @@ class Spending:
         last = self._last.setdefault(kind, deque(maxlen=LAST))
         last.append(seconds)
         before, now = statistics.median(first), statistics.median(last)
-        if len(last) == LAST and now > DOUBLED * before and now - before > NOTICEABLE:
+        # above all of the first ones, too: a busy disk makes single calls slow from the beginning
+        if len(last) == LAST and now > max(DOUBLED * before, before + NOTICEABLE, *first):
             self.tripped = f"{function} takes {now * 1000:.1f} ms now, and took {before * 1000:.1f} ms"
 
     def _within(self, limit: str, wanted: int, what: str) -> None:

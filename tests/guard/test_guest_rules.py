@@ -14,9 +14,11 @@ from somebodys import PIN, WRONG_PIN, Failure, Somebodys
 import workbench as wb
 from workbench import C, spec, tokens
 from workbench.cryptoki import CryptokiError, mechanisms
+from workbench.cryptoki.attributes import numbered
 from workbench.faults import PolicyRefusal, WorkbenchError
 from workbench.keys import generate_secret_key
 from workbench.measure import Job, drive
+from workbench.measure.guarded import drive_within
 from workbench.workers import Worker
 
 CONSENT = 'consent = ["token-objects"]\n'
@@ -390,6 +392,36 @@ def test_the_load_kernel_has_no_account_of_its_own(somebody: Somebodys, driver: 
     assert "within its budget" in uncounted
     assert "does not name it" in gone
     assert "C_EncryptInit" not in counted(somebody.asked())
+
+
+def kernel_within(driver: str) -> tuple[int, str, str]:
+    token = tokens.open("device")
+    with token.session(login=False) as s:
+        job = Job.on(s.handle, "random", capacity=8)
+
+        def block() -> int:
+            limits = {"seconds": 1.0, "count": 0, "driver": driver, "samples": 100}
+            return drive_within(token.policy, [job], **limits)[0].successes  # type: ignore[arg-type]
+
+        return block(), refusal(block), refusal(C.GenerateRandom, s, 8)
+
+
+def test_the_load_kernel_ends_with_the_budget(somebody: Somebodys) -> None:
+    somebody.configure("budget = { max_operations = 50 }")
+    made, again, by_hand = somebody.run(kernel_within, "c-kernel")
+    assert made == counted(somebody.asked())["C_GenerateRandom"] == 50
+    assert "50 operations" in again
+    assert "50 operations" in by_hand
+
+
+@pytest.mark.parametrize("code", ["CKR_DEVICE_ERROR", "CKR_0x80000042"])
+def test_the_load_kernel_ends_with_the_first_failure(somebody: Somebodys, code: str) -> None:
+    somebody.faults.write_text(f"answer C_GenerateRandom 7 {numbered(code):#x}\n")
+    somebody.configure("budget = { max_operations = 50 }")
+    made, again, by_hand = somebody.run(kernel_within, "c-kernel")
+    assert made == 6
+    distress = code == "CKR_DEVICE_ERROR"
+    assert [code in said for said in (again, by_hand)] == [distress, distress]
 
 
 # --- through a worker

@@ -7,7 +7,7 @@ another policy in its place when it opens a token that it made or that the user 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -82,9 +82,17 @@ class Policy(ABC):
         return 2**62
 
     def spent(  # noqa: B027
-        self, calls: Mapping[str, int], rounds: int, errors: Mapping[str, int], seconds: float
+        self,
+        calls: Mapping[str, int],
+        rounds: int,
+        errors: Mapping[str, int],
+        seconds: float,
+        alike: Hashable = None,
     ) -> None:
-        """Learn how many of the reserved rounds were made, which codes failures had, and the median latency."""
+        """Learn how many of the reserved rounds were made, which codes failures had, and the median latency.
+
+        ``alike``: rounds with the same value (key, mechanism, threads) should take equally long.
+        """
 
 
 @attrs.frozen

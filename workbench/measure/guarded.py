@@ -65,7 +65,7 @@ def drive_within(
     limit = min(count or allowed, allowed)
     made = drive(jobs, seconds=seconds, count=limit, samples=samples, driver=driver, give_up=1, reserved=True)
     rounds = sum(result.successes + result.failures for result in made)
-    policy.spent(calls, rounds, merged_errors(made), _median(made))
+    policy.spent(calls, rounds, merged_errors(made), _median(made), (jobs[0].kind, len(jobs)))
     return made
 
 
@@ -74,7 +74,7 @@ def _paced(policy: Policy, calls: Mapping[str, int], job: Job, count: int, drive
     for _ in range(count):
         policy.reserve(calls)  # waits until the next call is due
         made += drive([job], count=1, driver=driver, give_up=1, reserved=True)
-        policy.spent(calls, 1, merged_errors(made[-1:]), _median(made[-1:]))
+        policy.spent(calls, 1, merged_errors(made[-1:]), _median(made[-1:]), (job.kind, 1))
         if made[-1].failures:
             break
     return merged(made)

@@ -100,6 +100,12 @@ class Job:
         return policy.attentive
 
     @property
+    def kind(self) -> tuple[int, int, int]:
+        """Mechanism, key and bytes in: what decides how long a call takes."""
+        mechanism = int(self.mechanism.mechanism) if self.mechanism else 0
+        return mechanism, self.key, self.data_length
+
+    @property
     def iv_count(self) -> int:
         """The counter in the last eight bytes of the IV, for a job that counts it."""
         return int.from_bytes(ffi().buffer(self.counter, COUNTER_BYTES)[:], "big")

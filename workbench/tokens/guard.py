@@ -7,11 +7,12 @@ verify or encrypt where the configuration names them for it, and serve for nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal
 
 from workbench import spec
 from workbench.cryptoki import CryptokiError, Mechanism
+from workbench.cryptoki.attributes import numbered
 from workbench.cryptoki.policy import LOOKS, RW, Policy
 from workbench.faults import PolicyRefusal, WorkbenchError
 from workbench.tokens.arguments import handle_places, made_handles, wishes
@@ -362,18 +363,21 @@ class Guard(Policy):
             for function, count in calls.items():
                 self.spending.before(function, count)
             return 1
-        if self.spending.tripped is not None or not self.spending.left():
-            self.spending.before(next(iter(calls)))  # says which limit is reached
-        return self.spending.left()
+        return self.spending.left_for(next(iter(calls)))
 
-    def spent(self, calls: Mapping[str, int], rounds: int, errors: Mapping[str, int], seconds: float) -> None:
+    def spent(
+        self,
+        calls: Mapping[str, int],
+        rounds: int,
+        errors: Mapping[str, int],
+        seconds: float,
+        alike: Hashable = None,
+    ) -> None:
         """Account for what the kernel did."""
         if not self.paced:
             for function, count in calls.items():
                 self.spending.made[function] += count * rounds
         for code in errors:
-            self.spending.after(
-                next(iter(calls)), spec.value(code) if code.startswith("CKR_") else 0, seconds
-            )
+            self.spending.after(next(iter(calls)), numbered(code) if code.startswith("CKR_") else 0, seconds)
         if not errors and rounds:
-            self.spending.after(list(calls)[-1], 0, seconds, "kernel")
+            self.spending.after(list(calls)[-1], 0, seconds, ("kernel", alike))

@@ -168,10 +168,7 @@ class Spending:
 
     def _admit(self, function: str, count: int, spare: int) -> float:
         """Refuse what is too much; of the rest, how many seconds it has to wait."""
-        if self.tripped is not None:
-            raise PolicyRefusal(
-                f"{function} was not made: {self.tripped}, and token {self.name!r} is left alone since"
-            )
+        self._unharmed(function)
         if self.must_announce and self.announced[function] < count:
             raise PolicyRefusal(
                 f"{function} was not announced: token {self.name!r} is in production, "
@@ -189,10 +186,23 @@ class Spending:
         self._within("max_operations", self.operations + count + spare, "operations")
         return self._pace(count)
 
-    def left(self) -> int:
-        """Operations that the budget has left."""
-        limit = self.budget.max_operations
-        return 2**62 if limit is None else max(0, limit - self.operations)
+    def left_for(self, function: str) -> int:
+        """How many operations that begin with this function may be made now, without a pace.
+
+        Errors: ``PolicyRefusal`` for none, which says why.
+        """
+        with self._lock:
+            self._unharmed(function)
+            self._in_time(function)
+            self._within("max_operations", self.operations + 1, "operations")
+            limit = self.budget.max_operations
+            return 2**62 if limit is None else limit - self.operations
+
+    def _unharmed(self, function: str) -> None:
+        if self.tripped is not None:
+            raise PolicyRefusal(
+                f"{function} was not made: {self.tripped}, and token {self.name!r} is left alone since"
+            )
 
     def after(self, function: str, rv: int, seconds: float, alike: Hashable = None) -> None:
         """Learn an answer: it may be a sign that the device has had enough.

@@ -13,6 +13,7 @@ from somebodys import Somebodys
 
 from workbench import tokens
 from workbench.cryptoki.library import ffi
+from workbench.tokens.profiles import profiles
 
 POINTERS = (
     "ATTRIBUTE",
@@ -49,6 +50,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Somebodys:
         pytest.skip(reason)
     for ctype in PARSED:
         ffi().typeof(ctype)  # here once, and not in every child: each costs 20 ms
+    profiles()
     root = tmp_path_factory.mktemp("somebodys")
     # a copy: whatever this process has done with SoftHSM, a child loads a library that nobody used before
     target = Path(shutil.copy(somebodys.softhsm(), root / "target.so"))

@@ -42,6 +42,8 @@ def start(function: Callable[..., object], *arguments: Any, environment: dict[st
         try:
             _begin_run(environment)
             function(*arguments)
+        except BaseException:  # noqa: BLE001 - pytest shows what the process printed
+            traceback.print_exc()
         finally:
             os._exit(0)
     return pid

@@ -29,20 +29,16 @@ SETTINGS = (
 BENCH = ("bench", "--token", "plant", "--rounds", "2", "--seconds", "0.3", "--out", "runs")
 # A command, and how it ends: 0 done, 2 refused as wrong input.
 COMMANDS: dict[str, tuple[tuple[str, ...], int]] = {
-    "tokens": (("tokens",), 0),
     "tokens_json": (("tokens", "--json"), 0),
     "doctor": (("doctor", "--token", "plant"), 0),
     "doctor_login": (("doctor", "--token", "plant", "--login"), 0),
-    "bench": (BENCH, 0),
-    "bench_threads": ((*BENCH, "--threads", "1", "--threads", "4"), 0),
+    "bench": ((*BENCH, "--threads", "1", "--threads", "4"), 0),
     "inspect": (("inspect", "--token", "plant"), 0),
-    "inspect_json": (("inspect", "--token", "plant", "--json"), 0),
     "inspect_no_login": (("inspect", "--token", "plant", "--no-login"), 0),
     "inspect_two": (("inspect", "--token", "plant", "--token", "softhsm", "--compare"), 0),
     "probe": (("probe", "--token", "plant"), 2),
     "run": (("run", "--token", "plant"), 2),
     "demo": (("demo", "--token", "plant"), 2),
-    "sweep": (("sweep", "--token", "plant"), 2),
     "sweep_dry": (("sweep", "--token", "plant", "--dry-run"), 2),
     "token_up": (("token", "up", "plant"), 2),
     "token_down": (("token", "down", "plant"), 2),

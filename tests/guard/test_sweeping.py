@@ -93,7 +93,7 @@ def test_killed_runs_leave_nothing_that_a_sweep_does_not_remove(somebody: Somebo
     somebody.configure(CONSENT)
     elsewhere = attrs.evolve(somebody, home="elsewhere")
     before = listed(somebody)
-    left_by_killed_runs(somebody, 200, 0.3)
+    left_by_killed_runs(somebody, 200, 0.2)
     all_left = ours(somebody)
     mine = [label for label in all_left if label.startswith(f"wb:{host(somebody)}:")]
     assert mine, "no run left anything: the test shows nothing"

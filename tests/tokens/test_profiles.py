@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import subprocess
 import sys
 from importlib.resources import files
 
+import attrs
 import pytest
 
 from workbench import spec, tokens
 from workbench.cryptoki import C
 from workbench.faults import WorkbenchError
 from workbench.tokens import Token
-from workbench.tokens.profile import Evidence, Profile
+from workbench.tokens.profile import WAYS, Evidence, Profile, Switches
 from workbench.tokens.profiles import parse_profile, profile, profile_of, profiles
 
 # What a path may begin with: a system's own directories, a vendor's, or the user's home as such.
@@ -70,6 +72,33 @@ def test_the_standards_names_in_a_profile_exist(any_profile: Profile) -> None:
             assert spec.name("CKR", int(failure.code.removeprefix("CKR_"), 16)) == failure.code
         else:
             spec.return_code(failure.code)
+
+
+def test_what_a_profile_says_is_missing_has_a_name_of_the_standard(any_profile: Profile) -> None:
+    lacks = () if any_profile.switches is None else any_profile.switches.lacks
+    for name in lacks:
+        if name.startswith("C_"):
+            spec.function(name)
+        elif name.startswith("CKM_"):
+            assert spec.value(name) >= 0
+        else:
+            assert name in WAYS
+
+
+def test_a_way_says_where_the_standard_has_it() -> None:
+    assert [
+        name for name, meaning in WAYS.items() if not re.search(r"\(\d+\.\d+|, \d+\.\d+|of \d+\.\d+", meaning)
+    ] == []
+
+
+def test_what_the_profile_says_is_missing_is_not_offered_though_the_module_lists_it(
+    softhsm: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switches = Switches(
+        Evidence("measured", datetime.date(2026, 11, 21), "2.6"), lacks=("C_Sign", "CKM_RSA_PKCS")
+    )
+    monkeypatch.setattr(Token, "profile", attrs.evolve(profile("softhsm"), switches=switches))
+    assert softhsm.lacking("C_Sign", "C_SignInit", "CKM_RSA_PKCS", "CKM_ECDSA") == ("C_Sign", "CKM_RSA_PKCS")
 
 
 def test_a_file_that_is_configured_by_a_variable_names_one_of_the_profile(any_profile: Profile) -> None:

@@ -1,4 +1,4 @@
-"""The line that a cell prints in place of its outputs when the token lacks a mechanism it needs.
+"""The line that a cell prints in place of its outputs when the token lacks something it needs.
 
 `%%requires` prints it, the judge recognises it: both take it from here, so it cannot drift.
 """
@@ -19,20 +19,20 @@ _LINE: Final = re.compile(r"not offered by this token: (?P<names>[\w-]+(?:, [\w-
 
 
 def missing_line(missing: Iterable[str]) -> str:
-    """The fixed line for these mechanisms."""
+    """The fixed line for these names."""
     return f"not offered by this token: {', '.join(missing)} (cell not run)"
 
 
 def required(source: str) -> tuple[str, ...]:
-    """The mechanisms that a cell asks for: the words after `%%requires` in its first line."""
+    """The mechanisms, functions and ways that a cell asks for: the words after `%%requires` in its first line."""
     first = source.lstrip().split("\n", 1)[0].split()
     return tuple(first[1:]) if first and first[0] == f"%%{MAGIC}" else ()
 
 
 def says_missing(source: str, text: str) -> tuple[str, ...]:
-    """The mechanisms that `text` reports as missing, if it is the fixed line and this cell asked for each.
+    """The names that `text` reports as missing, if it is the fixed line and this cell asked for each.
 
-    Anything else, a line about a mechanism that the cell never asked for included, gives an empty tuple.
+    Anything else, a line about a name that the cell never asked for included, gives an empty tuple.
     """
     match = _LINE.fullmatch(text.rstrip("\n"))
     names = tuple(match["names"].split(", ")) if match else ()

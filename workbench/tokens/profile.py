@@ -11,7 +11,7 @@ from glob import glob
 from pathlib import Path
 
 import attrs
-from attrs.validators import deep_iterable, deep_mapping, in_, instance_of, matches_re, optional
+from attrs.validators import deep_iterable, deep_mapping, in_, instance_of, matches_re, optional, or_
 
 from workbench.tokens.pin_form import PinForm
 
@@ -57,7 +57,17 @@ ENCODING_CHOICES = ("raw", "der", "either")
 # Ways of the standard that a token may lack; lessons ask for them by these names (%%requires).
 WAYS = {
     "session-objects": "objects that go with their session (CKA_TOKEN false, 4.4)",
+    "public-objects": "CKA_PRIVATE false is kept: the object is made and seen without a login (4.4)",
+    "second-initialize": "C_Initialize once more is answered by CKR_CRYPTOKI_ALREADY_INITIALIZED (5.4.1)",
+    "one-function-list": "C_GetFunctionList leads to the same sessions and logins whoever asks (5.4.4)",
+    "shared-login": "a login sets the state of all the application's sessions with the token (5.6.8)",
     "logout-at-last-close": "the last session to close ends the login (5.6.2)",
+    "attribute-codes": "C_GetAttributeValue says by the codes of 5.7.5 why it does not give an attribute",
+    "template-codes": "a template without what is needed is answered by CKR_TEMPLATE_INCOMPLETE (5.7.1, 5.18)",
+    "exact-search": "C_FindObjects compares every attribute of its template (5.7.7)",
+    "public-digest": "C_Digest needs no login (5.12; CKF_LOGIN_REQUIRED leaves it to the token)",
+    "multipart-signing": "a mechanism that hashes signs in parts too (5.13.3)",
+    "long-ecdsa-input": "CKM_ECDSA takes the leftmost bits of an input longer than the order (6.3.12)",
 }
 
 _text = instance_of(str)
@@ -67,6 +77,7 @@ _count = optional(instance_of(int))
 _texts = deep_iterable(instance_of(str), instance_of(tuple))
 _point = optional(in_(ENCODING_CHOICES))
 _attribute = matches_re(r"CKA_[A-Z0-9_]+")
+_way = or_(in_(WAYS), matches_re(r"C_\w+|CKM_[A-Z0-9_]+"))
 
 
 def expanded(pattern: str) -> str:
@@ -214,7 +225,7 @@ class Limits:
 class Switches:
     """Deviations that our own code must know, each explained by a fact of the same profile.
 
-    ``lacks``: names of ``WAYS``.
+    ``lacks``: names of ``WAYS``, and functions and mechanisms that are listed and yet do not work.
     """
 
     evidence: Evidence
@@ -224,7 +235,7 @@ class Switches:
     digest_outside_list: bool = attrs.field(default=False, validator=_flag)
     pbkdf2_length_by_pointer: bool = attrs.field(default=False, validator=_flag)
     lacks: tuple[str, ...] = attrs.field(
-        default=(), converter=tuple, validator=deep_iterable(in_(WAYS), instance_of(tuple))
+        default=(), converter=tuple, validator=deep_iterable(_way, instance_of(tuple))
     )
 
 

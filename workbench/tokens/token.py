@@ -134,7 +134,9 @@ class Token:
 
     def offers(self, *names: str) -> bool:
         """Whether the token has all of these: mechanisms of its list (CKM_…), functions of its module (C_…), and
-        ways of the standard (``session-objects``; ``profile.WAYS`` has them all) that its profile does not say it lacks.
+        ways of the standard (``session-objects``; ``profile.WAYS`` has them all).
+
+        Its profile may say that one of them is missing although the module lists it.
 
         Errors: ``WorkbenchError`` for a name that is none of the three.
         """
@@ -145,6 +147,8 @@ class Token:
         return tuple(name for name in names if not self._offers(name))
 
     def _offers(self, name: str) -> bool:
+        if name in self._lacks:
+            return False
         if name.startswith("CKM_"):
             return spec.value(name) in self.module.mechanisms(self.slot)
         if name.startswith("C_"):
@@ -153,8 +157,12 @@ class Token:
             raise WorkbenchError(
                 f"{name!r} is no mechanism, function or way; the ways are: {', '.join(WAYS)}"
             )
+        return True
+
+    @property
+    def _lacks(self) -> tuple[str, ...]:
         found = self.profile
-        return found is None or found.switches is None or name not in found.switches.lacks
+        return () if found is None or found.switches is None else found.switches.lacks
 
     def session(self, rw: bool | None = None, login: bool = True) -> Session:
         """Open a session (5.6.1), and log the user in (5.6.8) unless some session of this process did already.

@@ -150,16 +150,15 @@ def forget(token: str, runs: frozenset[str]) -> None:
     """Strike the objects of these runs on this token: they are gone."""
     with _alone():
         for path in _directory().glob("*.jsonl"):
-            if path.stem not in runs:
-                continue
-            kept = [entry for entry in _read(path) if entry.token != token]
-            if kept:
+            found = list(_read(path))
+            kept = [entry for entry in found if entry.token != token or path.stem not in runs]
+            if not kept:  # or nothing ever stood there, of a run that was killed before its first line
+                path.unlink(missing_ok=True)
+            elif len(kept) < len(found):
                 text = "".join(json.dumps(attrs.asdict(entry)) + "\n" for entry in kept)
                 new = path.with_suffix(".new")
                 new.write_text(text, encoding="utf-8")
                 new.replace(path)
-            else:
-                path.unlink(missing_ok=True)
 
 
 def still_running(entry: Entry) -> bool:

@@ -83,6 +83,13 @@ def creates(function: str) -> bool:
     return function != "C_FindObjects" and any(p.ctype == "CK_OBJECT_HANDLE_PTR" for p in parameters)
 
 
+@cache
+def _steady(function: str) -> bool:
+    """Whether like calls take equally long: primes are found by luck, and what is stored is written to a disk."""
+    writes = creates(function) or function in ("C_DestroyObject", "C_SetAttributeValue")
+    return not writes and function not in CLOSING | LOOKS
+
+
 class Spending:
     """The account of one run with one token; its threads share it.
 
@@ -218,7 +225,7 @@ class Spending:
     def _judge(self, function: str, rv: int, seconds: float, alike: Hashable) -> None:
         if rv in TRIPS:
             self.tripped = f"the token answered {spec.name('CKR', rv)} to {function}"
-        elif not rv and function not in CLOSING | LOOKS and not creates(function):  # primes are found by luck
+        elif not rv and _steady(function):
             self._watch(function, (function, alike), seconds)
 
     def _watch(self, function: str, kind: Hashable, seconds: float) -> None:

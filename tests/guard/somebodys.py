@@ -22,9 +22,22 @@ import recorder
 from PyKCS11 import LowLevel, PyKCS11Error, PyKCS11Lib
 
 from workbench import spec
+from workbench.cryptoki import CryptokiError
+from workbench.faults import PolicyRefusal
 from workbench.tokens import ledger
 
-__all__ = ["PIN", "SO_PIN", "Failure", "Somebodys", "in_child", "listed", "make_tokens", "plant", "start"]
+__all__ = [
+    "PIN",
+    "SO_PIN",
+    "Failure",
+    "Somebodys",
+    "in_child",
+    "listed",
+    "make_tokens",
+    "plant",
+    "refusal",
+    "start",
+]
 
 PIN, SO_PIN, WRONG_PIN = b"24681357", b"97531864", b"00000000"
 LABELS = ("device", "plant")
@@ -85,6 +98,17 @@ def in_child(function: Callable[..., R], *arguments: Any, environment: dict[str,
         raise Failure(value)
     result: R = value
     return result
+
+
+def refusal(call: Callable[..., object], *arguments: Any) -> str:
+    """What the guard says; nothing where the call was made."""
+    try:
+        call(*arguments)
+    except PolicyRefusal as error:
+        return str(error)
+    except CryptokiError as error:
+        return f"made: {error.name}"
+    return ""
 
 
 def _row(name: str, value: object) -> tuple[Any, ...]:

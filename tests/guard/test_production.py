@@ -5,16 +5,13 @@ from __future__ import annotations
 import datetime
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from recorder import counted
-from somebodys import Somebodys
+from somebodys import Somebodys, refusal
 
 from workbench import C, spec, tokens
-from workbench.cryptoki import CryptokiError
 from workbench.cryptoki.policy import LOOKS
-from workbench.faults import PolicyRefusal
 from workbench.keys import generate_key_pair, generate_secret_key
 from workbench.tokens.spending import CLOSING, creates
 
@@ -27,16 +24,6 @@ FINDING = {
     "C_FindObjectsFinal": 1,
     "C_GetAttributeValue": 1,
 }
-
-
-def refusal(call: Callable[..., object], *arguments: Any) -> str:
-    try:
-        call(*arguments)
-    except PolicyRefusal as error:
-        return str(error)
-    except CryptokiError as error:
-        return f"made: {error.name}"
-    return ""
 
 
 def reached(somebody: Somebodys) -> dict[str, int]:

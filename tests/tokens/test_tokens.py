@@ -164,6 +164,11 @@ def test_a_refused_pin_is_never_tried_again(tmp_path: Path) -> None:
         "import workbench as wb\ntry: wb.open('softhsm').session()\nexcept wb.WorkbenchError as e: print(e)"
     )
     assert "never tried twice" in python(again, WORKBENCH_HOME=str(tmp_path / "home")).stdout
+    command = [sys.executable, "-m", "workbench.cli", "token", "pardon", "softhsm"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "WORKBENCH_HOME": str(tmp_path / "home")}
+    )
+    assert done.stdout == "softhsm: 1 refused PIN may be tried again\n", done.stderr
 
 
 @pytest.mark.parametrize("form", ["plain", "hex", "base64"])

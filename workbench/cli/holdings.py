@@ -113,6 +113,20 @@ def token_status(
     out.print(shown)
 
 
+@token_app.command("pardon")
+def token_pardon(name: Annotated[str, typer.Argument(help="A token's name.")]) -> None:
+    """Let PINs that the token has refused be tried again: for a PIN that was reset, or mistyped on the device's keypad.
+
+    Every refusal counts on the device: be sure of the PIN before.
+    """
+    from workbench.tokens import pardon
+    from workbench.workers import Worker
+
+    with Worker(name, login=False) as worker:
+        count = worker.run(pardon)
+    print(f"{name}: {count} refused PIN{'' if count == 1 else 's'} may be tried again")
+
+
 @token_app.command("env")
 def token_env(
     name: Annotated[str, typer.Argument(help="A sandbox's name.")] = "sandbox", as_json: AsJson = False

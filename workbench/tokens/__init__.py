@@ -16,6 +16,7 @@ from workbench.tokens.token import (
     available,
     interpreter,
     known,
+    pardon,
     remember_pin,
     why_not,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "leaks",
     "open",
     "origin",
+    "pardon",
     "provider",
     "remember_pin",
     "sweep",

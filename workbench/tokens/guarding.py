@@ -57,7 +57,7 @@ def guard(token: Token, identity: str | None = None) -> Guard:
         if tombstones.refused(tombstones.identity(info, declared.user or ""), _secret(pin)):
             raise PolicyRefusal(
                 f"token {token.name!r} refused this PIN before, and a PIN is never tried twice; "
-                "correct it at its source"
+                f"correct it at its source, or if it is right by now: workbench token pardon {token.name}"
             )
 
     def refused(pin: bytes | None) -> None:

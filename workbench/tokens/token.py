@@ -30,7 +30,17 @@ from workbench.tokens.session import Session
 from workbench.tokens.spending import Cost, describe_cost
 from workbench.tokens.uri import Uri
 
-__all__ = ["Token", "asked_pin", "available", "interpreter", "known", "open_token", "remember_pin", "why_not"]
+__all__ = [
+    "Token",
+    "asked_pin",
+    "available",
+    "interpreter",
+    "known",
+    "open_token",
+    "pardon",
+    "remember_pin",
+    "why_not",
+]
 
 LEFT = ' style="text-align:left"'  # Jupyter sets the cells of a table to the right
 _PUBLIC_STATES = {spec.value("CKS_RO_PUBLIC_SESSION"), spec.value("CKS_RW_PUBLIC_SESSION")}
@@ -305,7 +315,7 @@ def _uri_of(info: TokenInfo) -> str:
 
 def _way_out(origin: Origin) -> str:
     if isinstance(origin, DeclaredOrigin):
-        return "correct the PIN at its source"
+        return f"correct it at its source, or if it is right by now: workbench token pardon {origin.name}"
     return f"make the token anew with: workbench token up {origin.name} --fresh"
 
 
@@ -323,6 +333,11 @@ def why_not(name: str) -> str | None:
 def available() -> tuple[str, ...]:
     """The sandbox tokens that are up or can be brought up here."""
     return tuple(name for name in PROVIDERS if why_not(name) is None)
+
+
+def pardon(token: Token) -> int:
+    """Let every PIN that the token has refused be tried again; how many there were."""
+    return tombstones.forget(token.pin_identity)
 
 
 def asked_pin(name: str) -> Secret | None:

@@ -166,11 +166,11 @@ def source() -> str:
     return "".join([cdef(), define, _HEAD, *map(_function, forwarded), _TAIL.replace("FORWARDED", listed)])
 
 
-def build(directory: Path) -> Path:
+def build(directory: Path, compiler: str) -> Path:
     """Compile the module; its file."""
     text, module = directory / "recorder.c", directory / "recorder.so"
     text.write_text(source(), encoding="utf-8")
-    command = ["cc", "-shared", "-fPIC", "-O0", "-w", "-o", str(module), str(text), "-ldl"]
+    command = [compiler, "-shared", "-fPIC", "-O0", "-w", "-o", str(module), str(text), "-ldl"]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return module
 

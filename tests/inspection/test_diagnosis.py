@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from programs import compiler
 
 from workbench.faults import WorkbenchError
 from workbench.inspection import Check, diagnose
@@ -38,12 +38,9 @@ def built(directory: Path, body: str = "return 0x30;", name: str = "module.so", 
 
 
 def compiled(directory: Path, source: str, name: str, *flags: str) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler")
     (directory / f"{name}.c").write_text(source)
     made = directory / name
-    command = [compiler, "-shared", "-fPIC", "-o", str(made), str(directory / f"{name}.c"), *flags]
+    command = [compiler(), "-shared", "-fPIC", "-o", str(made), str(directory / f"{name}.c"), *flags]
     subprocess.run(command, check=True, capture_output=True)
     return made
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from independent_view import Rows, mechanism_rows
+from programs import brought_up, compiler, pkcs11_tool
 
-from workbench import spec
-from workbench.cryptoki.records import MechanismInfo
-from workbench.inspection.reading import read_mechanisms
+from workbench import spec, tokens
 from workbench.tokens import Token
+from workbench.workers import Worker
 
-Rows = dict[int, tuple[int, int, int]]  # number → smallest and largest key size, flags
 # pkcs11-tool prints the flags that it knows in words of its own
 TOOL_FLAGS = {
     "hw": "CKF_HW",
@@ -41,25 +40,6 @@ TOOL_FLAGS = {
 }
 
 
-def needed(program: str) -> str:
-    found = shutil.which(program)
-    if found is None and "CI" in os.environ:
-        pytest.fail(f"{program} is not installed on CI")
-    if found is None:
-        pytest.skip(f"{program} is not installed")
-    return found
-
-
-def ours(token: Token) -> dict[int, MechanismInfo]:
-    rows = read_mechanisms(token, token.mechanisms).value
-    assert all(row.info is not None for row in rows)
-    return {row.number: row.info for row in rows if row.info is not None}
-
-
-def plain(rows: dict[int, MechanismInfo]) -> Rows:
-    return {n: (info.ulMinKeySize, info.ulMaxKeySize, info.flags) for n, info in rows.items()}
-
-
 def tool_rows(text: str) -> Rows:
     rows = {}
     for line in text.splitlines()[1:]:
@@ -81,20 +61,26 @@ def tool_number(name: str) -> int:
 
 
 def test_pkcs11_tool_lists_the_same_mechanisms_sizes_and_flags_on_softhsm(softhsm: Token) -> None:
-    tool = needed("pkcs11-tool")
+    tool, environment = pkcs11_tool()
     command = [tool, "--module", softhsm.module.path, "--token-label", softhsm.label, "--list-mechanisms"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     found = tool_rows(done.stdout)
     assert len(found) == 70
-    assert found == plain(ours(softhsm))
+    assert found == mechanism_rows(softhsm)
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("independent") / "mechanisms"
     source = Path(__file__).with_name("mechanisms.c")
-    subprocess.run([needed("cc"), "-Wall", "-Wextra", "-Werror", "-o", made, source, "-ldl"], check=True)
+    subprocess.run([compiler(), "-Wall", "-Wextra", "-Werror", "-o", made, source, "-ldl"], check=True)
     return made
+
+
+def rows_of(done: subprocess.CompletedProcess[str]) -> Rows:
+    """What the C program printed."""
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {int(n, 16): (int(low), int(high), int(flags, 16)) for n, low, high, flags in rows}
 
 
 def test_a_c_program_lists_the_same_mechanisms_sizes_and_flags(token: Token, program: Path) -> None:
@@ -103,7 +89,22 @@ def test_a_c_program_lists_the_same_mechanisms_sizes_and_flags(token: Token, pro
         environment["MODULE_INIT"] = token.module.init_string
     command = [program, token.module.path, token.label]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    rows = [line.split() for line in done.stdout.splitlines()]
-    found = {int(n, 16): (int(low), int(high), int(flags, 16)) for n, low, high, flags in rows}
-    assert len(found) >= 70
-    assert found == plain(ours(token))
+    assert len(rows_of(done)) >= 70
+    assert rows_of(done) == mechanism_rows(token)
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("name", ["p11-kit", "tpm", "nss-new", "freehsm", "opencryptoki"])
+def test_a_c_program_lists_the_same_of_modules_that_need_a_process_of_their_own(
+    name: str, program: Path
+) -> None:
+    sandbox = brought_up(name)
+    provider = tokens.provider(name)
+    # the command ends with the Python to run: another program runs there as well
+    command = [*tokens.interpreter(name)[:-1], str(program), str(sandbox.module), sandbox.label]
+    environment = {**os.environ, **provider.exports()}
+    if sandbox.init_string is not None:
+        environment["MODULE_INIT"] = sandbox.init_string
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    with Worker(name) as worker:
+        assert rows_of(done) == worker.run(mechanism_rows)

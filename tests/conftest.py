@@ -1,4 +1,8 @@
-"""Real tokens for every test: SoftHSM2 always, NSS softoken where it is or can be brought."""
+"""Real tokens for every test: SoftHSM2 always, NSS softoken where it is or can be brought.
+
+WORKBENCH_TEST_TOKENS names others in their place ("tpm freehsm"). A token with an interpreter of its own wants
+pytest itself to run under it: ``tests/cryptoki/test_other_tokens.py`` does so.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,9 @@ from workbench.tokens import Session, Token
 settings.register_profile("long", max_examples=40_000, deadline=None)
 if "HYPOTHESIS_PROFILE" in os.environ:
     settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
+
+
+TOKENS = os.environ.get("WORKBENCH_TEST_TOKENS", "softhsm nss").split()
 
 
 def opened(name: str) -> Token:
@@ -36,7 +43,7 @@ def nss() -> Token:
     return opened("nss")
 
 
-@pytest.fixture(scope="session", params=["softhsm", "nss"])
+@pytest.fixture(scope="session", params=TOKENS)
 def token(request: pytest.FixtureRequest) -> Token:
     return opened(request.param)
 

@@ -2,7 +2,7 @@
 """Write docs/coverage.md: function by function, who calls it and what real modules answer.
 
 coverage_page.py            the page, from the tables, notebooks, tests and tests/cryptoki/every_function.json
-coverage_page.py --record   first ask the modules of this machine anew (SoftHSM2 and NSS) and keep what they say
+coverage_page.py --record   first ask the modules of this machine anew and keep what they say
 
 The page has no dates and no paths of a machine: the same repository gives the same page.
 """
@@ -10,9 +10,7 @@ The page has no dates and no paths of a machine: the same repository gives the s
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -25,7 +23,7 @@ from workbench import spec  # noqa: E402
 
 PAGE = ROOT / "docs" / "coverage.md"
 RECORDED = ROOT / "tests" / "cryptoki" / "every_function.json"
-TOKENS = ("softhsm", "nss")
+TOKENS = ("softhsm", "nss", "p11-kit", "tpm", "nss-new", "freehsm", "opencryptoki")
 DIRECT = re.compile(r"\bC\.([A-Z]\w+)\(")
 NAMED = re.compile(r"\bC_([A-Z]\w+)\b")
 # How a trace shows a call, as text and in its drawings; an explanation names functions that nobody called.
@@ -123,14 +121,13 @@ def _brief(said: str) -> str:
 
 def record() -> dict[str, Any]:
     """Ask the modules, each in a process and with a token of its own."""
+    sys.path.insert(0, str(RECORDED.parent))
+    from every_function import ask
+
     answers = {}
-    script = ROOT / "tests" / "cryptoki" / "every_function.py"
     for name in TOKENS:
         with tempfile.TemporaryDirectory() as home:
-            environment = {**os.environ, "WORKBENCH_HOME": home, "PYTHONPATH": str(ROOT)}
-            run = [sys.executable, str(script), name]
-            done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
-        answers[name] = json.loads(done.stdout)
+            answers[name] = ask(name, Path(home))
     return answers
 
 

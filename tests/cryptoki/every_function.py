@@ -2,15 +2,19 @@
 
 ``every_function.py TOKEN`` runs them all, in a process and with a WORKBENCH_HOME of its own (tokens are
 initialised, PINs changed), and prints ``{function: outcome}`` as JSON. An outcome is ``works`` (CKR_OK, and
-the scenario looked at the result), the CKR that the function answered, ``absent`` (no such function list) or
+the scenario looked at the result), ``CKR_OK, another result``, the CKR that the function answered, ``absent`` (no such function list) or
 ``NULL`` (an empty entry in it). Where a call before it failed that one is named.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from scenarios import scenarios
 from stage import Stage
@@ -19,8 +23,9 @@ from workbench import spec, tokens
 from workbench.cryptoki import C, CryptokiError, Mechanism, Module
 from workbench.cryptoki.shapes import Kind, shapes
 from workbench.tokens import Token
+from workbench.tokens.home import home as usual_home
 
-__all__ = ["outcome", "outcomes"]
+__all__ = ["ask", "outcome", "outcomes"]
 
 BARE = {
     Kind.NUMBER: 0,
@@ -46,8 +51,7 @@ def outcome(token: Token, function: str, call: Callable[[], object]) -> str:
         before = f"after {error.function} answered {error.name}"
         answer = reach(token.module, function)
         return answer if answer in ("absent", "NULL") else f"{answer} ({before})"
-    assert result is not False, f"{function}: not what the scenario expects"
-    return "works"
+    return "CKR_OK, another result" if result is False else "works"
 
 
 def reach(module: Module, function: str, answered: str | None = None) -> str:
@@ -87,8 +91,35 @@ def logins(token: Token) -> dict[str, str]:
         return {name: outcome(token, "C_Login", call) for name, call in asked.items()}
 
 
-if __name__ == "__main__":
-    opened = tokens.open(sys.argv[1])
+def ask(name: str, home: Path) -> dict[str, Any]:
+    """Run this file for a token that is made for it in ``home``, and taken down again."""
+    for shared in ("suites", "packages"):  # what is unpacked already serves here too
+        if (usual_home() / shared).is_dir():
+            (home / shared).symlink_to(usual_home() / shared)
+    environment = {**os.environ, "WORKBENCH_HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+
+    try:
+        done = run(__file__, name)
+    finally:
+        run("-m", "workbench.cli", "token", "down", name)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def main(name: str) -> None:
+    """Ask the token's module, in the Python that it loads into."""
+    python = tokens.interpreter(name)
+    if python and not tokens.provider(name).inside():
+        os.execvp(python[0], [*python, *sys.argv])
+    opened = tokens.open(name)
     info = C.GetInfo(opened.module)
     library = f"{info.libraryDescription} {info.libraryVersion}"
     print(json.dumps({"library": library, "logins": logins(opened), "functions": outcomes(opened)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from stage import BLOCK, CBC, SECRET, USABLE, Stage, message
+from stage import BLOCK, SECRET, USABLE, Stage, message
 
 from workbench import spec
 from workbench.cryptoki import C, Parameter, errors, mechanism
@@ -55,8 +55,8 @@ def _general(stage: Stage) -> Scenarios:
         "C_GetSlotInfo": lambda: "CKF_TOKEN_PRESENT" in C.GetSlotInfo(m, t.slot).flag_names,
         "C_GetTokenInfo": lambda: C.GetTokenInfo(m, t.slot).label == t.label,
         "C_WaitForSlotEvent": lambda: C.WaitForSlotEvent(m),
-        "C_GetMechanismList": lambda: spec.value("CKM_RSA_PKCS") in C.GetMechanismList(m, t.slot),
-        "C_GetMechanismInfo": lambda: "CKF_SIGN" in C.GetMechanismInfo(m, t.slot, "CKM_RSA_PKCS").flag_names,
+        "C_GetMechanismList": lambda: spec.value("CKM_ECDSA") in C.GetMechanismList(m, t.slot),
+        "C_GetMechanismInfo": lambda: "CKF_SIGN" in C.GetMechanismInfo(m, t.slot, "CKM_ECDSA").flag_names,
     }
 
 
@@ -72,10 +72,16 @@ def _sessions(stage: Stage) -> Scenarios:
         C.LoginUser(s, "CKU_USER", t.pin, "")
 
     def user_pin_set() -> None:
-        C.Login(s, "CKU_SO", b"" if t.name == "nss" else t.so_pin)  # NSS: none after C_InitToken
+        C.Login(s, "CKU_SO", b"" if t.name.startswith("nss") else t.so_pin)  # NSS: none after C_InitToken
         C.InitPIN(s, t.pin)
         C.Logout(s)
         C.Login(s, "CKU_USER", t.pin)
+
+    def another_pin() -> None:
+        assert t.pin is not None
+        another = t.pin.reveal()[1:] + t.pin.reveal()[:1]  # openCryptoki wants a new one to be new
+        C.SetPIN(s, t.pin, another)
+        C.SetPIN(s, another, t.pin)
 
     def resumed() -> None:
         C.DigestInit(s, "CKM_SHA256")
@@ -110,7 +116,7 @@ def _sessions(stage: Stage) -> Scenarios:
     return {
         "C_InitToken": initialised,
         "C_InitPIN": user_pin_set,
-        "C_SetPIN": lambda: C.SetPIN(s, t.pin, t.pin),
+        "C_SetPIN": another_pin,
         "C_OpenSession": lambda: C.CloseSession(C.OpenSession(m, t.slot)),
         "C_CloseSession": lambda: C.CloseSession(C.OpenSession(m, t.slot)),
         "C_CloseAllSessions": all_closed,
@@ -165,7 +171,8 @@ def _ciphers(stage: Stage) -> Scenarios:
     def in_parts() -> bool:
         stage.begin_encryption()
         encrypted = C.EncryptUpdate(s, BLOCK) + C.EncryptFinal(s)
-        C.DecryptInit(s, CBC, stage.aes)
+        how, _, key = stage.cipher
+        C.DecryptInit(s, how, key)
         return C.DecryptUpdate(s, encrypted) + C.DecryptFinal(s) == BLOCK
 
     def messages() -> bool:
@@ -335,11 +342,14 @@ def _keys(stage: Stage) -> Scenarios:
     def value(handle: int) -> object:
         return C.GetAttributeValue(s, handle, ["CKA_VALUE"])["CKA_VALUE"]
 
-    def wrapped() -> bool:
+    def wrapped() -> tuple[int, bytes]:
         key = C.GenerateKey(s, "CKM_AES_KEY_GEN", {"CKA_VALUE_LEN": 16, **USABLE})
-        blob = C.WrapKey(s, "CKM_AES_KEY_WRAP", stage.aes, key)
+        return key, C.WrapKey(s, "CKM_AES_KEY_WRAP", stage.aes, key)
+
+    def unwrapped() -> bool:
+        key, blob = wrapped()
         again = C.UnwrapKey(s, "CKM_AES_KEY_WRAP", stage.aes, blob, AES_KEY)
-        return len(blob) == 24 and value(again) == value(key)
+        return value(again) == value(key)
 
     def authenticated() -> bool:
         key = C.GenerateKey(s, "CKM_AES_KEY_GEN", {"CKA_VALUE_LEN": 16, **USABLE})
@@ -368,7 +378,8 @@ def _keys(stage: Stage) -> Scenarios:
     return {
         "C_GenerateKey": lambda: stage.aes > 0,
         "C_GenerateKeyPair": lambda: stage.rsa.public_handle != stage.rsa.private_handle,
-        **dict.fromkeys(("C_WrapKey", "C_UnwrapKey"), wrapped),
+        "C_WrapKey": lambda: len(wrapped()[1]) == 24,
+        "C_UnwrapKey": unwrapped,
         **dict.fromkeys(("C_WrapKeyAuthenticated", "C_UnwrapKeyAuthenticated"), authenticated),
         "C_DeriveKey": derived,
         **dict.fromkeys(("C_EncapsulateKey", "C_DecapsulateKey"), encapsulated),

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from workbench import spec
 from workbench.cryptoki import C, Mechanism, Parameter
-from workbench.keys import KeyPair
+from workbench.keys import KeyPair, generate_key_pair
 from workbench.tokens import Session, Token
 
 __all__ = ["BLOCK", "CBC", "SECRET", "USABLE", "Stage", "message"]
@@ -25,7 +25,9 @@ class Stage:
 
     @cached_property
     def rsa(self) -> KeyPair:
-        """A pair that also recovers."""
+        """A pair that also recovers, where it may be a session object."""
+        if not self.token.offers("session-objects"):
+            return generate_key_pair(self.session, "RSA", token=True)  # the token is thrown away
         public = {"CKA_MODULUS_BITS": 2048, "CKA_PUBLIC_EXPONENT": b"\1\0\1", "CKA_TOKEN": False}
         can = {"CKA_VERIFY": True, "CKA_VERIFY_RECOVER": True, "CKA_ENCRYPT": True, "CKA_WRAP": True}
         private = {"CKA_SIGN": True, "CKA_SIGN_RECOVER": True, "CKA_DECRYPT": True, "CKA_TOKEN": False}
@@ -55,25 +57,43 @@ class Stage:
         private = {"CKA_DECAPSULATE": True, "CKA_TOKEN": False}
         return C.GenerateKeyPair(self.session, "CKM_ML_KEM_KEY_PAIR_GEN", public, private)
 
+    @cached_property
+    def cipher(self) -> tuple[Mechanism | str, int, int]:
+        """A mechanism with the keys that encrypt and decrypt: AES-CBC, or RSA where there is none."""
+        if self.token.offers("CKM_AES_CBC", "CKM_AES_KEY_GEN"):
+            return CBC, self.aes, self.aes
+        return "CKM_RSA_PKCS", self.rsa.public_handle, self.rsa.private_handle
+
+    @cached_property
+    def signer(self) -> tuple[Mechanism | str, int, int]:
+        """A mechanism with the keys that sign and verify: HMAC, or RSA where no secret can be imported."""
+        if self.token.offers("session-objects", "CKM_SHA256_HMAC"):
+            return "CKM_SHA256_HMAC", self.secret, self.secret
+        return "CKM_SHA256_RSA_PKCS", self.rsa.private_handle, self.rsa.public_handle
+
     def begin_encryption(self) -> None:
-        C.EncryptInit(self.session, CBC, self.aes)
+        how, key, _ = self.cipher
+        C.EncryptInit(self.session, how, key)
 
     def begin_decryption(self) -> bytes:
         """Begin to decrypt; the ciphertext of ``BLOCK``."""
         self.begin_encryption()
         encrypted = C.Encrypt(self.session, BLOCK)
-        C.DecryptInit(self.session, CBC, self.aes)
+        how, _, key = self.cipher
+        C.DecryptInit(self.session, how, key)
         return encrypted
 
     def begin_mac(self) -> None:
-        C.SignInit(self.session, "CKM_SHA256_HMAC", self.secret)
+        how, key, _ = self.signer
+        C.SignInit(self.session, how, key)
 
     def mac(self, message: bytes) -> bytes:
         self.begin_mac()
         return C.Sign(self.session, message)
 
     def begin_check(self) -> None:
-        C.VerifyInit(self.session, "CKM_SHA256_HMAC", self.secret)
+        how, _, key = self.signer
+        C.VerifyInit(self.session, how, key)
 
     def signature(self) -> bytes:
         C.SignInit(self.session, "CKM_SHA256_RSA_PKCS", self.rsa.private)

@@ -173,9 +173,9 @@ def test_nested_templates_come_back_as_they_went_in(token: Token, session: Sessi
     handle = C.CreateObject(session, {**AES, "CKA_UNWRAP_TEMPLATE": inner})
     wanted = ["CKA_LABEL", "CKA_UNWRAP_TEMPLATE", "CKA_EXTRACTABLE"]
     answer = C.GetAttributeValue(session, handle, wanted)
-    if token.name == "softhsm":
+    if not token.name.startswith("nss"):
         assert answer["CKA_UNWRAP_TEMPLATE"] == inner
-    else:  # NSS 3.87 keeps the pointers of the caller; what it gives back are names without values
+    else:  # NSS (3.87, 3.132) keeps the pointers of the caller; what it gives back are names without values
         assert answer["CKA_UNWRAP_TEMPLATE"] == dict.fromkeys(inner)
     assert list(answer) == wanted
     C.DestroyObject(session, handle)

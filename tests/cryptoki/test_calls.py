@@ -92,9 +92,7 @@ def test_a_buffer_that_is_too_small_is_an_answer_and_the_operation_goes_on(
     with pytest.raises(CryptokiError) as caught:
         C.Sign(session, b"data", pSignature=10)
     assert caught.value.name == "CKR_BUFFER_TOO_SMALL"
-    if (
-        token.name == "nss"
-    ):  # NSS softoken ends the operation, against 5.2; C_Sign offers plenty from the start
+    if token.name in ("nss", "nss-new"):  # ends the operation, against 5.2; C_Sign offers plenty at once
         with expect("CKR_OPERATION_NOT_INITIALIZED"):
             C.Sign(session, b"data")
     else:

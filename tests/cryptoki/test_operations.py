@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from material import needs
 
 import workbench as wb
 from workbench import spec
@@ -199,10 +200,10 @@ def test_a_digest_goes_on_in_another_session_from_its_saved_state(token: Token, 
             with pytest.raises(FunctionNotSupported, match="C_GetOperationState"):
                 saved_state(op)
             return
+        needs(token, "C_GetOperationState")
         state = saved_state(op)
         op.update(b"this goes elsewhere")
-    assert len(state.state) == 324
-    assert repr(state).endswith("<324 bytes, not shown>)")
+    assert repr(state).endswith(f"<{len(state.state)} bytes, not shown>)")
     with token.session() as other, restored(other, state) as resumed:
         assert isinstance(resumed, operations.Digest)
         resumed.update(PARTS[2])
@@ -222,6 +223,7 @@ def test_many_messages_under_one_key_set_up_once(token: Token, session: Session)
         with pytest.raises(FunctionNotSupported, match="C_MessageEncryptInit"):
             message_encrypting(session, "CKM_AES_GCM", key)
         return
+    needs(token, "C_MessageEncryptInit")
     made = []
     with trace() as seen, message_encrypting(session, "CKM_AES_GCM", key) as op:
         for number in range(3):

@@ -90,12 +90,17 @@ def test_gcm_is_what_pyca_makes_of_it(
 
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16), st.binary(max_size=100))
 @few
-def test_ctr_is_what_pyca_makes_of_it(session: Session, key: bytes, block: bytes, data: bytes) -> None:
+def test_ctr_is_what_pyca_makes_of_it(
+    token: Token, session: Session, key: bytes, block: bytes, data: bytes
+) -> None:
     block = bytes([block[0] & 0x7F]) + block[1:]  # a counter that would run over is refused by some
     chosen = mechanism("CKM_AES_CTR", mechanisms.ctr(block))
-    made = encrypt(session, chosen, cipher_key(session, key), data + b"x")
+    whole = data + b"x"
+    if token.name == "opencryptoki":  # 3.27 counts in whole blocks
+        whole += bytes(-len(whole) % 16)
+    made = encrypt(session, chosen, cipher_key(session, key), whole)
     other = Cipher(algorithms.AES(key), modes.CTR(block)).encryptor()
-    assert made == other.update(data + b"x")
+    assert made == other.update(whole)
 
 
 @given(

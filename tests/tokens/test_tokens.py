@@ -182,3 +182,17 @@ def test_a_planted_pin_is_found(softhsm: Token, tmp_path: Path, form: str) -> No
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "artifact.ipynb").write_bytes(b"output: " + shown + b" end")
     assert leaks(tmp_path) == (tmp_path / "deep" / "artifact.ipynb",)
+
+
+def test_one_library_in_one_process_reads_one_configuration(softhsm: Token, tmp_path: Path) -> None:
+    (tmp_path / "workbench.toml").write_text(
+        f'[tokens.other]\nmodule = "{softhsm.module.path}"\nlabel = "another"\n'
+        f'environment = {{ SOFTHSM2_CONF = "{tmp_path}/other.conf" }}\n'
+    )
+    (tmp_path / "workbench.toml").chmod(0o600)
+    code = (
+        "import workbench as wb\nwb.open('softhsm')\n"
+        "try: wb.open('other')\nexcept wb.WorkbenchError as e: print(e)"
+    )
+    done = python(code, WORKBENCH_CONFIG=str(tmp_path / "workbench.toml"))
+    assert "another configuration: use token 'other' in a process of its own" in done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,6 +68,11 @@ class Origin(ABC):
         """Log the user in (5.6.8)."""
         C.Login(session, "CKU_USER", pin)
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that the module reads."""
+        return {}
+
     def forget_pin(self) -> None:
         """Ask for the PIN anew next time: the token has refused the one that was given."""
         return
@@ -120,6 +126,11 @@ class SandboxOrigin(Origin):
     def so_pin(self) -> Secret:
         """From the private directory."""
         return self.sandbox.so_pin
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The provider's."""
+        return self.provider.environment()
 
     def enter(self) -> None:
         """The provider's environment; refused where the module needs another interpreter."""
@@ -202,6 +213,11 @@ class DeclaredOrigin(Origin):
             C.LoginUser(session, self.declared.user_type, pin, self.declared.user)
         else:
             C.Login(session, self.declared.user_type, pin)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the configuration gives."""
+        return self.declared.environment
 
     def enter(self) -> None:
         """The environment that the configuration gives."""

@@ -12,7 +12,6 @@ from typing import Any
 
 from workbench import spec
 from workbench.cryptoki import C, CryptokiError, Module, Policy, Secret, TokenInfo, allow_all, errors
-from workbench.cryptoki.module import BindingChoice
 from workbench.faults import WorkbenchError
 from workbench.keys import TemplateRules
 from workbench.tokens import ledger, tombstones
@@ -20,32 +19,18 @@ from workbench.tokens.guard import Guard
 from workbench.tokens.guarding import guard
 from workbench.tokens.home import locked
 from workbench.tokens.named_keys import NamedKey, find_key
-from workbench.tokens.origin import DeclaredOrigin, Origin, known, origin
-from workbench.tokens.pins import ASKED_ONCE, remember
+from workbench.tokens.origin import DeclaredOrigin, Origin
 from workbench.tokens.profile import WAYS, Profile
 from workbench.tokens.profiles import profile, profile_of
-from workbench.tokens.providers import PROVIDERS, provider
 from workbench.tokens.rules import PIN_REFUSED
 from workbench.tokens.session import Session
 from workbench.tokens.spending import Cost, describe_cost
 from workbench.tokens.uri import Uri
 
-__all__ = [
-    "Token",
-    "asked_pin",
-    "available",
-    "interpreter",
-    "known",
-    "open_token",
-    "pardon",
-    "remember_pin",
-    "why_not",
-]
+__all__ = ["Token"]
 
 LEFT = ' style="text-align:left"'  # Jupyter sets the cells of a table to the right
 _PUBLIC_STATES = {spec.value("CKS_RO_PUBLIC_SESSION"), spec.value("CKS_RW_PUBLIC_SESSION")}
-_modules: dict[tuple[str, str], Module] = {}
-_modules_lock = threading.Lock()
 
 
 class Token:
@@ -317,76 +302,3 @@ def _way_out(origin: Origin) -> str:
     if isinstance(origin, DeclaredOrigin):
         return f"correct it at its source, or if it is right by now: workbench token pardon {origin.name}"
     return f"make the token anew with: workbench token up {origin.name} --fresh"
-
-
-def why_not(name: str) -> str | None:
-    """Why the token cannot be used here, in one line; None when it can."""
-    if name == "sandbox" or name in PROVIDERS:
-        return provider(name).why_not()
-    try:
-        origin(name)
-    except WorkbenchError as error:
-        return str(error)
-    return None
-
-
-def available() -> tuple[str, ...]:
-    """The sandbox tokens that are up or can be brought up here."""
-    return tuple(name for name in PROVIDERS if why_not(name) is None)
-
-
-def pardon(token: Token) -> int:
-    """Let every PIN that the token has refused be tried again; how many there were."""
-    return tombstones.forget(token.pin_identity)
-
-
-def asked_pin(name: str) -> Secret | None:
-    """The PIN of a token whose source is a person, a keyring or a program, asked now; None for every other source.
-
-    Errors: ``WorkbenchError`` as ``PinSource.read``.
-    """
-    source = origin(name).pin_source
-    return source.read(name) if source is not None and source.kind in ASKED_ONCE else None
-
-
-def remember_pin(name: str, pin: bytes) -> None:
-    """Take the PIN that the parent process asked for, so that this one need not ask."""
-    source = origin(name).pin_source
-    if source is not None:
-        remember(name, source, Secret(pin))
-
-
-def interpreter(name: str) -> tuple[str, ...]:
-    """The command of the Python that the token's module loads into; empty when this one will do.
-
-    A sandbox is brought up for it.
-    """
-    return origin(name).interpreter()
-
-
-def open_token(name: str = "sandbox", binding: BindingChoice = "auto", initialize: bool = True) -> Token:
-    """Open a token: a sandbox (brought up first if need be), a token of workbench.toml, a ``pkcs11:`` URI,
-    ``p11-kit:MODULE``, or the path of a module with one token in it.
-
-    ``binding``: ``pykcs11`` or ``native`` forces one of the two. ``initialize`` False loads the library
-    without C_Initialize, for those who want to make that call themselves.
-    Errors: ``WorkbenchError`` for an unknown name or a token that cannot be brought up.
-    """
-    found = origin(name)
-    found.enter()
-    with _modules_lock, locked(found.lock):
-        key = (str(found.module), binding)
-        module = _modules.get(key)
-        if module is None:
-            module = _modules[key] = Module(found.module, binding, found.init_string)
-        elif module.init_string != found.init_string:
-            raise WorkbenchError(
-                f"{found.module} is loaded in this process already, with another parameter string: "
-                f"use token {name!r} in a process of its own"
-            )
-        if initialize:
-            module.initialize(again=True)
-        token = Token(name, found, module)
-        if initialize:
-            token.find_slot()
-    return token

@@ -58,6 +58,7 @@ def test_tokens_lists_seventy_mechanisms_on_softhsm(softhsm: Token) -> None:
     assert "70" in workbench("tokens").stdout
 
 
+@pytest.mark.notebook  # it looks at every sandbox, each in a worker
 def test_doctor_finds_everything_here(softhsm: Token) -> None:
     done = workbench("doctor", "--json")
     states = {row["name"]: row["state"] for row in json.loads(done.stdout)}
@@ -65,6 +66,7 @@ def test_doctor_finds_everything_here(softhsm: Token) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.notebook  # it looks at every sandbox, each in a worker
 def test_doctor_names_what_is_missing_and_the_command(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = workbench("doctor", "--json", WORKBENCH_HOME=str(tmp_path / "file" / "home"))

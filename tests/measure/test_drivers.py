@@ -14,7 +14,8 @@ from workbench.faults import PolicyRefusal, WorkbenchError
 from workbench.measure import CASES, Case, Job, Stop, drive
 from workbench.measure.drivers import GIVE_UP, kernel
 from workbench.measure.floor import floor_job
-from workbench.measure.jobs import OPERATIONS, counting_gcm
+from workbench.measure.jobs import counting_gcm
+from workbench.measure.operations import OPERATIONS
 from workbench.measure.subject import generate_key, make_job
 from workbench.tokens import Session, Token
 

@@ -17,7 +17,8 @@ import numpy as np
 from workbench import spec
 from workbench.cryptoki.library import ffi
 from workbench.faults import PolicyRefusal, WorkbenchError
-from workbench.measure.jobs import OPERATIONS, Job, Stop, ThreadResult
+from workbench.measure.jobs import Job, Stop, ThreadResult
+from workbench.measure.operations import OPERATIONS
 
 __all__ = ["DRIVERS", "default_driver", "drive", "kernel"]
 

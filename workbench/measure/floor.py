@@ -10,7 +10,8 @@ import cffi
 from workbench.cryptoki import Mechanism
 from workbench.cryptoki.library import ffi
 from workbench.measure.drivers import kernel
-from workbench.measure.jobs import OPERATIONS, Job
+from workbench.measure.jobs import Job
+from workbench.measure.operations import OPERATIONS
 
 __all__ = ["floor_job"]
 

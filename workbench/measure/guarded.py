@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.cryptoki import Policy
 from workbench.measure.drivers import drive
-from workbench.measure.jobs import OPERATIONS, Job, ThreadResult
+from workbench.measure.jobs import Job, ThreadResult
 from workbench.measure.plan import KEYS, Case
 from workbench.tokens import FINDING, SESSION_WITH_LOGIN, Cost, NamedKey, Token
 
@@ -30,7 +30,7 @@ def announce(token: Token, cost: Mapping[str, int]) -> str:
 
 def case_cost(case: Case, calls: int) -> dict[str, int]:
     """What so many operations of a case ask of the token."""
-    return dict.fromkeys(OPERATIONS[case.operation], calls)
+    return {function: count * calls for function, count in Counter(case.calls).items()}
 
 
 def fitting_key(keys: Sequence[NamedKey], case: Case) -> NamedKey | None:
@@ -58,7 +58,7 @@ def drive_within(
 
     The first failure ends the block. Where the budget sets a pace, each call waits for its turn.
     """
-    calls = Counter(OPERATIONS[jobs[0].operation])
+    calls = Counter(jobs[0].calls)
     if policy.paced:
         return [_paced(policy, calls, jobs[0], count, driver)]
     allowed = policy.reserve(calls) // len(jobs)

@@ -13,18 +13,12 @@ from workbench import spec
 from workbench.cryptoki import Mechanism, SessionHandle, gcm
 from workbench.cryptoki.library import ffi
 from workbench.cryptoki.memory import new_mechanism
+from workbench.measure.operations import calls_of
 
-__all__ = ["OPERATIONS", "Job", "Latencies", "Stop", "ThreadResult", "counting_gcm"]
+__all__ = ["Job", "Latencies", "Stop", "ThreadResult", "counting_gcm"]
 
 Latencies = npt.NDArray[np.uint64]
 
-# The kernel's number of each operation is its place here. The calls are what one operation consists of.
-OPERATIONS: dict[str, tuple[str, ...]] = {
-    "sign": ("C_SignInit", "C_Sign"),
-    "encrypt": ("C_EncryptInit", "C_Encrypt"),
-    "digest": ("C_DigestInit", "C_Digest"),
-    "random": ("C_GenerateRandom",),
-}
 COUNTER_BYTES = 8
 IV_BYTES = 12
 
@@ -95,7 +89,7 @@ class Job:
             return False
         session = self._asks[0]
         policy = session.module.policy(session.slot)
-        for function in OPERATIONS[self.operation]:
+        for function in dict.fromkeys(self.calls):
             policy.judge(function, self._asks)
         return policy.attentive
 
@@ -104,6 +98,11 @@ class Job:
         """Mechanism, key and bytes in: what decides how long a call takes."""
         mechanism = int(self.mechanism.mechanism) if self.mechanism else 0
         return mechanism, self.key, self.data_length
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The functions of one operation in order, each as often as it is called."""
+        return calls_of(self.operation, length_query=self.length_query)
 
     @property
     def iv_count(self) -> int:

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import attrs
 
 from workbench.faults import WorkbenchError
-from workbench.measure.jobs import OPERATIONS
+from workbench.measure.operations import CLEANING, TIMED, calls_of
 
 __all__ = ["CASES", "KEYS", "PLANS", "Case", "KeySpec", "Plan", "plan_named"]
 
 
 @attrs.frozen
 class KeySpec:
-    """A key to generate: ``kind`` RSA, EC, Ed25519 or AES; ``bits`` or ``curve`` where the kind has them."""
+    """A key to generate with ``mechanism``.
+
+    ``kind``: RSA, EC, Ed25519, AES, secret (a generic secret), ML-DSA, ML-KEM or SLH-DSA; ``bits``, ``curve`` or
+    ``parameter_set`` (a CKP name) where the kind has them.
+    """
 
     kind: str
     mechanism: str
     bits: int = 0
     curve: str = ""
+    parameter_set: str = ""
 
 
 @attrs.frozen
 class Case:
     """One thing to measure.
 
-    ``operation``: sign, encrypt, digest or random; ``payload``: bytes given to each call (for random:
-    drawn by it); ``key``: a name in ``KEYS``; ``output``: bytes of room for the result.
+    ``operation``: a name in ``OPERATIONS``. ``mechanism``: a CKM name; None where the operation has none, or where
+    the key's own says it all (key generation). ``payload``: bytes given to each call (random: drawn by it; wrap and
+    unwrap: of the key that is wrapped; find: the most handles asked for at once). ``key``: a name in ``KEYS``; of
+    generate_key and generate_key_pair, what they make. ``output``: bytes of room for the result.
+
+    ``residency``: whether the key is a session or a token object. ``length_query``: ask for the output's length
+    before each call, as many programs do. ``iv``: of CKM_AES_GCM, counted by the caller or made by the token.
+    ``timed``: which calls the clock is on (``TIMED``); the others run between the timed parts. ``parts``: do it in
+    so many updates; 0: in a single call.
     """
 
     name: str
@@ -34,16 +48,44 @@ class Case:
     payload: int
     key: str | None = None
     output: int = 1024
+    residency: Literal["session", "token"] = "session"
+    length_query: bool = False
+    iv: Literal["counter", "token"] = "counter"
+    timed: Literal["all", "init", "rest"] = "all"
+    parts: int = 0
 
     def __attrs_post_init__(self) -> None:
-        if self.operation not in OPERATIONS:
-            raise WorkbenchError(
-                f"case {self.name!r}: no operation {self.operation!r}; one of {', '.join(OPERATIONS)}"
-            )
+        try:
+            calls = self.calls
+        except WorkbenchError as error:
+            raise WorkbenchError(f"case {self.name!r}: {error}") from None
         if self.key is not None and self.key not in KEYS:
             raise WorkbenchError(f"case {self.name!r}: no key {self.key!r}; one of {', '.join(KEYS)}")
-        if self.operation in ("sign", "encrypt") and not (self.key and self.mechanism):
-            raise WorkbenchError(f"case {self.name!r}: {self.operation} needs a key and a mechanism")
+        if self.operation in WITH_KEY and not self.key:
+            raise WorkbenchError(f"case {self.name!r}: {self.operation} needs a key")
+        if self.operation in WITH_MECHANISM and not self.mechanism:
+            raise WorkbenchError(f"case {self.name!r}: {self.operation} needs a mechanism")
+        if self.residency not in ("session", "token"):
+            raise WorkbenchError(f"case {self.name!r}: residency is session or token, not {self.residency!r}")
+        if self.iv not in ("counter", "token"):
+            raise WorkbenchError(f"case {self.name!r}: iv is counter or token, not {self.iv!r}")
+        if self.iv == "token" and (self.operation, self.mechanism) != ("encrypt", "CKM_AES_GCM"):
+            raise WorkbenchError(
+                f"case {self.name!r}: the token makes the IV of encrypt with CKM_AES_GCM alone"
+            )
+        if self.timed not in TIMED:
+            raise WorkbenchError(f"case {self.name!r}: timed is {', '.join(TIMED)}, not {self.timed!r}")
+        if self.timed != "all" and len([call for call in calls if call not in CLEANING]) < 2:
+            raise WorkbenchError(
+                f"case {self.name!r}: {self.operation} is one call, and the clock is on all of it"
+            )
+        if self.payload < 0 or self.output < 0 or self.parts < 0 or self.parts > max(1, self.payload):
+            raise WorkbenchError(f"case {self.name!r}: payload, output and parts are no such numbers")
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The functions of one operation in order, each as often as it is called."""
+        return calls_of(self.operation, self.parts, self.length_query)
 
 
 @attrs.frozen
@@ -74,13 +116,45 @@ class Plan:
             raise WorkbenchError(f"plan {self.name!r} has two cases of one name")
 
 
+# login needs no key: it asks for the token's own PIN.
+WITH_MECHANISM = frozenset(
+    {
+        "sign",
+        "verify",
+        "encrypt",
+        "decrypt",
+        "digest",
+        "wrap",
+        "unwrap",
+        "derive",
+        "encapsulate",
+        "decapsulate",
+    }
+)
+WITH_KEY = (WITH_MECHANISM - {"digest"}) | {"generate_key", "generate_key_pair", "attributes"}
+
 KEYS = {
-    "RSA-2048": KeySpec("RSA", "CKM_RSA_PKCS_KEY_PAIR_GEN", bits=2048),
-    "RSA-4096": KeySpec("RSA", "CKM_RSA_PKCS_KEY_PAIR_GEN", bits=4096),
-    "P-256": KeySpec("EC", "CKM_EC_KEY_PAIR_GEN", curve="P-256"),
-    "P-384": KeySpec("EC", "CKM_EC_KEY_PAIR_GEN", curve="P-384"),
+    **{f"RSA-{bits}": KeySpec("RSA", "CKM_RSA_PKCS_KEY_PAIR_GEN", bits=bits) for bits in (2048, 3072, 4096)},
+    **{curve: KeySpec("EC", "CKM_EC_KEY_PAIR_GEN", curve=curve) for curve in ("P-256", "P-384", "P-521")},
     "Ed25519": KeySpec("Ed25519", "CKM_EC_EDWARDS_KEY_PAIR_GEN"),
-    "AES-256": KeySpec("AES", "CKM_AES_KEY_GEN", bits=256),
+    **{f"AES-{bits}": KeySpec("AES", "CKM_AES_KEY_GEN", bits=bits) for bits in (128, 256)},
+    "HMAC-SHA256": KeySpec("secret", "CKM_GENERIC_SECRET_KEY_GEN", bits=256),
+    **{
+        f"ML-DSA-{level}": KeySpec("ML-DSA", "CKM_ML_DSA_KEY_PAIR_GEN", parameter_set=f"CKP_ML_DSA_{level}")
+        for level in (44, 65, 87)
+    },
+    **{
+        f"ML-KEM-{level}": KeySpec("ML-KEM", "CKM_ML_KEM_KEY_PAIR_GEN", parameter_set=f"CKP_ML_KEM_{level}")
+        for level in (512, 768, 1024)
+    },
+    **{
+        f"SLH-DSA-{name}": KeySpec(
+            "SLH-DSA",
+            "CKM_SLH_DSA_KEY_PAIR_GEN",
+            parameter_set=f"CKP_SLH_DSA_{name.upper().replace('-', '_')}",
+        )
+        for name in ("SHA2-128s", "SHA2-128f")
+    },
 }
 
 _SIGNING = (

@@ -15,6 +15,7 @@ import cffi
 
 HERE = Path(__file__).resolve().parent
 DECLARATIONS = HERE.parent / "workbench" / "spec" / "declarations.py"
+SOURCES = ("kernel.h", "kernel.c", "operations.c", "null_module.c", "null_calls.c", "null_device.c")
 
 
 def _declarations() -> str:
@@ -29,7 +30,10 @@ def _declarations() -> str:
 def _builder() -> Any:
     builder = cffi.FFI()
     header = (HERE / "kernel.h").read_text(encoding="utf-8")
-    builder.cdef("struct CK_FUNCTION_LIST; struct CK_MECHANISM;\n" + header)
+    builder.cdef(
+        "struct CK_ATTRIBUTE; struct CK_FUNCTION_LIST; struct CK_FUNCTION_LIST_3_2; struct CK_MECHANISM;\n"
+        + header
+    )
     # One translation unit: the declarations exist as text only, and the null module is called, not linked.
     parts = ["#include <stddef.h>", "#include <stdint.h>", _declarations()]
     parts += [f'#include "{name}"' for name in ("kernel.h", "kernel.c", "null_module.c")]
@@ -37,7 +41,7 @@ def _builder() -> Any:
         "workbench.measure._kernel",
         "\n".join(parts),
         include_dirs=[str(HERE)],
-        depends=[str(HERE / name) for name in ("kernel.h", "kernel.c", "null_module.c", "null_service.c")],
+        depends=[str(HERE / name) for name in SOURCES],
         extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-std=gnu11"],
         libraries=[] if sys.platform == "win32" else ["pthread"],
         py_limited_api=True,

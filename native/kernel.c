@@ -4,7 +4,16 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include "operations.c"
+
+#define SPIN_NS 150000u /* a sleep ends so much too late at times, even with the smallest timer slack */
+#define NAP_NS 20000000u /* how long a sleeping thread may not see the stop flag */
 
 static inline uint64_t clock_ns(clockid_t clock)
 {
@@ -18,41 +27,56 @@ uint64_t load_now(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+static inline int stopped(const int *stop)
+{
+    return __atomic_load_n(stop, __ATOMIC_RELAXED);
+}
+
+/* Sleep for the most part, spin for the rest; returns when it is time or `stop` is set. *spun: CPU it took. */
+static uint64_t wait_until(uint64_t due, const int *stop, uint64_t *spun)
+{
+    uint64_t now = load_now();
+
+    while (now + SPIN_NS < due && !stopped(stop)) {
+        const uint64_t left = due - now - SPIN_NS;
+        const struct timespec nap = {0, (long)(left < NAP_NS ? left : NAP_NS)};
+        nanosleep(&nap, NULL);
+        now = load_now();
+    }
+    const uint64_t spin_from = now;
+    while (now < due && !stopped(stop))
+        now = load_now();
+    *spun += now - spin_from;
+    return now;
+}
+
+/* The smallest timer slack: the default lets every sleep end 50 µs late. Returns what to restore. */
+static long sharp_timers(void)
+{
+#ifdef __linux__
+    const long before = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    return before;
+#else
+    return 0;
+#endif
+}
+
+static void restore_timers(long slack)
+{
+#ifdef __linux__
+    if (slack > 0)
+        prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);
+#else
+    (void)slack;
+#endif
+}
+
 /* An IV must never come twice under one key, so it moves on even when the call fails. */
 static inline void advance(unsigned char *counter)
 {
     for (int i = 7; i >= 0 && ++counter[i] == 0; i--)
         ;
-}
-
-/* Inlined with a constant operation: what is decided once must not be decided inside the timed part. */
-static inline __attribute__((always_inline)) CK_RV operate(const load_job *job, const int operation)
-{
-    CK_FUNCTION_LIST *f = job->functions;
-    CK_BYTE *data = (CK_BYTE *)job->data;
-    CK_ULONG length = job->output_capacity;
-    CK_ULONG asked = 0;
-    CK_RV rv;
-
-    switch (operation) {
-    case LOAD_SIGN:
-        rv = f->C_SignInit(job->session, job->mechanism, job->key);
-        if (rv == 0 && job->length_query)
-            rv = f->C_Sign(job->session, data, job->data_length, NULL, &asked);
-        return rv ? rv : f->C_Sign(job->session, data, job->data_length, job->output, &length);
-    case LOAD_ENCRYPT:
-        rv = f->C_EncryptInit(job->session, job->mechanism, job->key);
-        if (rv == 0 && job->length_query)
-            rv = f->C_Encrypt(job->session, data, job->data_length, NULL, &asked);
-        return rv ? rv : f->C_Encrypt(job->session, data, job->data_length, job->output, &length);
-    case LOAD_DIGEST:
-        rv = f->C_DigestInit(job->session, job->mechanism);
-        if (rv == 0 && job->length_query)
-            rv = f->C_Digest(job->session, data, job->data_length, NULL, &asked);
-        return rv ? rv : f->C_Digest(job->session, data, job->data_length, job->output, &length);
-    default:
-        return f->C_GenerateRandom(job->session, job->output, length);
-    }
 }
 
 static void count_error(load_job *job, CK_RV rv)
@@ -68,66 +92,125 @@ static void count_error(load_job *job, CK_RV rv)
     job->other_errors++;
 }
 
-/* Calls until the deadline, the limit, the stop flag or too many errors in a row; at least one call.
- * Latencies and results go to the job where `measured`. Returns the calls made. */
-static inline __attribute__((always_inline)) uint64_t closed_loop(load_job *job, const int operation,
-                                                                  uint64_t deadline, uint64_t limit,
-                                                                  const int *stop, int measured)
+/* One stretch of calls: the warm-up or the measured window. */
+typedef struct {
+    uint64_t deadline, limit; /* UINT64_MAX: none */
+    uint64_t due; /* open loop: when the next call is due; moves on */
+    const int *stop;
+    int measured;
+} stretch;
+
+/* Calls until the deadline, the limit, the stop flag or too many errors in a row; at least one call, unless a due
+ * time never comes. Latencies and results go to the job where `measured`. Returns the calls made.
+ *
+ * `plain` is the loop that a C programmer would write. Otherwise: open loop, parts of an operation on the clock,
+ * multi-part operations, length queries, ends of calls, objects to destroy. */
+ALWAYS_INLINE uint64_t loop(load_job *job, const int operation, const int plain, stretch *run)
 {
     const load_job own = *job; /* nobody else can reach a local: the compiler may keep it in registers */
-    uint64_t *latency = job->latency_ns;
-    const uint64_t capacity = measured ? job->latency_capacity : 0;
-    const uint64_t give_up = job->give_up ? job->give_up : UINT64_MAX;
-    uint64_t successes = 0, failures = 0, in_a_row = 0, recorded = 0, end;
+    const stretch its = *run;
+    const uint64_t capacity = its.measured ? own.capacity : 0;
+    const uint64_t give_up = own.give_up ? own.give_up : UINT64_MAX;
+    const int *stop = its.stop;
+    uint64_t successes = 0, failures = 0, in_a_row = 0, recorded = 0, aside = 0, spun = 0;
+    uint64_t due = its.due, begin, first, done, end = load_now();
+    load_made made;
+    CK_RV rv;
 
     do {
+        if (!plain && own.interval_ns) {
+            if (due >= its.deadline)
+                break;
+            begin = wait_until(due, stop, &spun);
+            if (begin < due)
+                break; /* the stop flag */
+        }
         if (own.counter)
             advance(own.counter);
-        const uint64_t begin = load_now();
-        const CK_RV rv = operate(&own, operation);
-        end = load_now();
+        if (!plain && own.fresh_iv)
+            memset(own.fresh_iv, 0, own.fresh_iv_length);
+        begin = load_now();
+        rv = first_call(&own, operation, &made);
+        if (!plain)
+            first = own.timed == LOAD_TIME_ALL ? begin : load_now();
+        if (rv == 0)
+            rv = other_calls(&own, operation, plain, &made);
+        end = done = load_now();
+        if (!plain) {
+            if (makes_objects(operation) && rv == 0) {
+                rv = remove_made(&own, operation, &made);
+                end = load_now();
+            }
+            const uint64_t from = own.timed == LOAD_TIME_OTHERS ? first : begin;
+            const uint64_t to = own.timed == LOAD_TIME_FIRST ? first : done;
+            aside += end - begin - (to - from);
+            if (rv == 0 && recorded < capacity) {
+                /* lateness counts whatever the clock is on */
+                own.latency_ns[recorded] = own.interval_ns ? to - from + (begin - due) : to - from;
+                if (own.service_ns)
+                    own.service_ns[recorded] = to - from;
+                if (own.end_ns_of)
+                    own.end_ns_of[recorded] = end;
+                recorded++;
+            }
+            due += own.interval_ns;
+        } else if (rv == 0 && recorded < capacity) {
+            own.latency_ns[recorded++] = end - begin;
+        }
         if (rv == 0) {
-            if (recorded < capacity)
-                latency[recorded++] = end - begin;
             successes++;
             in_a_row = 0;
         } else {
             failures++;
             in_a_row++;
-            if (measured)
+            if (its.measured)
                 count_error(job, rv);
         }
-    } while (end < deadline && successes + failures < limit && in_a_row < give_up
-             && !__atomic_load_n(stop, __ATOMIC_RELAXED));
+    } while (end < its.deadline && successes + failures < its.limit && in_a_row < give_up && !stopped(stop));
 
-    if (measured) {
+    run->due = due;
+    if (its.measured) {
         job->successes = successes;
         job->failures = failures;
         job->recorded = recorded;
         job->gave_up = in_a_row >= give_up;
+        job->aside_ns = aside;
+        job->cpu_ns = spun; /* for now: run_thread takes it off */
         job->end_ns = end;
+        if (own.interval_ns && its.deadline != UINT64_MAX && end >= its.deadline && due < its.deadline)
+            job->overdue = (its.deadline - due - 1) / own.interval_ns + 1;
     }
     return successes + failures;
 }
 
-static uint64_t call(load_job *job, uint64_t deadline, uint64_t limit, const int *stop, int measured)
+#define EACH_OPERATION(do_it)                                                                               \
+    do_it(LOAD_SIGN) do_it(LOAD_VERIFY) do_it(LOAD_ENCRYPT) do_it(LOAD_DECRYPT) do_it(LOAD_DIGEST)          \
+    do_it(LOAD_RANDOM) do_it(LOAD_SEED) do_it(LOAD_GENERATE_KEY) do_it(LOAD_GENERATE_KEY_PAIR)              \
+    do_it(LOAD_WRAP) do_it(LOAD_UNWRAP) do_it(LOAD_DERIVE) do_it(LOAD_ENCAPSULATE)                          \
+    do_it(LOAD_DECAPSULATE) do_it(LOAD_FIND) do_it(LOAD_ATTRIBUTES) do_it(LOAD_SESSION)                     \
+    do_it(LOAD_LOGIN) do_it(LOAD_INITIALIZE)
+
+static uint64_t call(load_job *job, stretch *run)
 {
+    const int plain = !job->interval_ns && job->timed == LOAD_TIME_ALL && !job->parts && !job->length_query
+                      && !job->fresh_iv && !job->service_ns && !job->end_ns_of
+                      && !makes_objects(job->operation);
+
     switch (job->operation) {
-    case LOAD_SIGN:
-        return closed_loop(job, LOAD_SIGN, deadline, limit, stop, measured);
-    case LOAD_ENCRYPT:
-        return closed_loop(job, LOAD_ENCRYPT, deadline, limit, stop, measured);
-    case LOAD_DIGEST:
-        return closed_loop(job, LOAD_DIGEST, deadline, limit, stop, measured);
-    default:
-        return closed_loop(job, LOAD_RANDOM, deadline, limit, stop, measured);
+#define ONE(operation)                                                                                      \
+    case operation:                                                                                         \
+        return plain ? loop(job, operation, 1, run) : loop(job, operation, 0, run);
+        EACH_OPERATION(ONE)
+#undef ONE
     }
+    return 0;
 }
 
 typedef struct {
     load_job *job;
     int *stop;
     int *waiting; /* threads that have not arrived; -1: called off */
+    uint64_t *origin; /* the common start; 0 until the first thread has set it */
 } thread_start;
 
 static void *run_thread(void *argument)
@@ -144,21 +227,36 @@ static void *run_thread(void *argument)
     if (left < 0)
         return NULL;
 
+    uint64_t unset = 0;
     const uint64_t now = load_now();
-    const uint64_t measured_from = now + job->warmup_ns;
-    const uint64_t deadline = job->duration_ns ? measured_from + job->duration_ns : UINT64_MAX;
-    const uint64_t limit = job->limit ? job->limit : UINT64_MAX;
+    __atomic_compare_exchange_n(start->origin, &unset, now, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    const uint64_t origin = unset ? unset : now;
+    const uint64_t measured_from = (job->interval_ns ? origin : now) + job->warmup_ns;
+    stretch run = {
+        .deadline = measured_from,
+        .limit = UINT64_MAX,
+        .due = origin + job->phase_ns,
+        .stop = start->stop,
+    };
+    const long slack = job->interval_ns ? sharp_timers() : 0;
 
     job->warmup_calls = 0;
     if (job->warmup_ns)
-        job->warmup_calls = call(job, measured_from, UINT64_MAX, start->stop, 0);
+        job->warmup_calls = call(job, &run);
+    run.deadline = job->duration_ns ? measured_from + job->duration_ns : UINT64_MAX;
+    run.limit = job->limit ? job->limit : UINT64_MAX;
+    run.measured = 1;
     const uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     job->begin_ns = load_now();
-    call(job, deadline, limit, start->stop, 1);
-    job->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
-    /* A thread that gave up early has not become faster by it: its window lasts to the deadline. */
-    if (job->gave_up && job->duration_ns && job->end_ns < deadline)
-        job->end_ns = deadline;
+    call(job, &run);
+    const uint64_t used = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+    job->cpu_ns = used > job->cpu_ns ? used - job->cpu_ns : 0;
+    restore_timers(slack);
+    /* A thread that gave up early has not become faster by it: its window lasts to the deadline. So does that of
+     * an open loop, whose last call was due before. */
+    if ((job->gave_up || (job->interval_ns && !stopped(start->stop) && run.due >= run.deadline))
+        && job->duration_ns && job->end_ns < run.deadline)
+        job->end_ns = run.deadline;
     return NULL;
 }
 
@@ -166,6 +264,7 @@ int load_run(load_job *jobs, int count, int *stop)
 {
     pthread_t *threads = calloc((size_t)count, sizeof *threads);
     thread_start *starts = calloc((size_t)count, sizeof *starts);
+    uint64_t origin = 0;
     int waiting = count;
     int made = 1;
     int error = 0;
@@ -177,9 +276,9 @@ int load_run(load_job *jobs, int count, int *stop)
     }
     for (int i = 0; i < count; i++) {
         load_job *job = &jobs[i];
-        starts[i] = (thread_start){job, stop, &waiting};
-        job->successes = job->failures = job->recorded = job->other_errors = 0;
-        job->begin_ns = job->end_ns = job->cpu_ns = 0;
+        starts[i] = (thread_start){job, stop, &waiting, &origin};
+        job->successes = job->failures = job->recorded = job->other_errors = job->overdue = 0;
+        job->begin_ns = job->end_ns = job->cpu_ns = job->aside_ns = 0;
         job->gave_up = 0;
         for (int k = 0; k < LOAD_ERROR_CODES; k++)
             job->error_count[k] = job->error_code[k] = 0;

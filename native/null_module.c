@@ -2,7 +2,7 @@
  *
  * Its data calls check the session, count the call and report a length. The file of the extension exports
  * C_GetFunctionList, so the null module also loads like any other (in a process that runs Python).
- * Loaded so, it can be given a service time and slot events by the environment: see null_service.c. */
+ * null_calls.c: objects, keys and data. null_device.c: the same with a service time, a capacity and faults. */
 
 #include <string.h>
 
@@ -12,7 +12,7 @@
 enum {
     NULL_ARGUMENTS_BAD = 0x7,
     NULL_NO_EVENT = 0x8,
-    NULL_ATTRIBUTE_TYPE_INVALID = 0x12,
+    NULL_DEVICE_ERROR = 0x30,
     NULL_FUNCTION_NOT_SUPPORTED = 0x54,
     NULL_MECHANISM_INVALID = 0x70,
     NULL_SESSION_COUNT = 0xb1,
@@ -21,37 +21,70 @@ enum {
     NULL_BUFFER_TOO_SMALL = 0x150,
     NULL_NOT_INITIALIZED = 0x190,
     NULL_DONT_BLOCK = 0x1, /* CKF_DONT_BLOCK */
+    NULL_CKA_TOKEN = 0x1,
     NULL_CKA_MODULUS_BITS = 0x121,
-    NULL_CKM_EC_KEY_PAIR_GEN = 0x1040,
+};
+
+/* CKF_ */
+enum {
+    NULL_ENCRYPTS = 0x100 | 0x200, /* and decrypts */
+    NULL_DIGESTS = 0x400,
+    NULL_SIGNS = 0x800 | 0x2000, /* and verifies */
+    NULL_GENERATES = 0x8000,
+    NULL_GENERATES_PAIRS = 0x10000,
+    NULL_WRAPS = 0x20000 | 0x40000, /* and unwraps */
+    NULL_DERIVES = 0x80000,
+    NULL_ENCAPSULATES = 0x10000000 | 0x20000000, /* and decapsulates */
 };
 
 static const struct {
     CK_MECHANISM_TYPE type;
     CK_MECHANISM_INFO info; /* key sizes, flags */
 } null_mechanisms[] = {
-    {0x0000, {1024, 4096, 0x10000}}, /* CKM_RSA_PKCS_KEY_PAIR_GEN: generate key pair */
-    {0x0040, {1024, 4096, 0x800}}, /* CKM_SHA256_RSA_PKCS: sign */
-    {0x1040, {256, 521, 0x10000}}, /* CKM_EC_KEY_PAIR_GEN */
-    {0x1041, {256, 521, 0x800}}, /* CKM_ECDSA */
-    {0x1055, {255, 255, 0x10000}}, /* CKM_EC_EDWARDS_KEY_PAIR_GEN */
-    {0x1057, {255, 255, 0x800}}, /* CKM_EDDSA */
-    {0x1080, {16, 32, 0x8000}}, /* CKM_AES_KEY_GEN: generate */
-    {0x1087, {16, 32, 0x100}}, /* CKM_AES_GCM: encrypt */
-    {0x0250, {0, 0, 0x400}}, /* CKM_SHA256: digest */
+    {0x0000, {1024, 4096, NULL_GENERATES_PAIRS}}, /* CKM_RSA_PKCS_KEY_PAIR_GEN */
+    {0x0009, {1024, 4096, NULL_ENCRYPTS | NULL_WRAPS}}, /* CKM_RSA_PKCS_OAEP */
+    {0x000f, {0, 0, NULL_GENERATES_PAIRS}}, /* CKM_ML_KEM_KEY_PAIR_GEN */
+    {0x0017, {0, 0, NULL_ENCAPSULATES}}, /* CKM_ML_KEM */
+    {0x001c, {0, 0, NULL_GENERATES_PAIRS}}, /* CKM_ML_DSA_KEY_PAIR_GEN */
+    {0x001d, {0, 0, NULL_SIGNS}}, /* CKM_ML_DSA */
+    {0x002d, {0, 0, NULL_GENERATES_PAIRS}}, /* CKM_SLH_DSA_KEY_PAIR_GEN */
+    {0x002e, {0, 0, NULL_SIGNS}}, /* CKM_SLH_DSA */
+    {0x0040, {1024, 4096, NULL_SIGNS}}, /* CKM_SHA256_RSA_PKCS */
+    {0x0250, {0, 0, NULL_DIGESTS}}, /* CKM_SHA256 */
+    {0x0251, {16, 64, NULL_SIGNS}}, /* CKM_SHA256_HMAC */
+    {0x0350, {16, 64, NULL_GENERATES}}, /* CKM_GENERIC_SECRET_KEY_GEN */
+    {0x1040, {256, 521, NULL_GENERATES_PAIRS}}, /* CKM_EC_KEY_PAIR_GEN */
+    {0x1041, {256, 521, NULL_SIGNS}}, /* CKM_ECDSA */
+    {0x1050, {256, 521, NULL_DERIVES}}, /* CKM_ECDH1_DERIVE */
+    {0x1055, {255, 255, NULL_GENERATES_PAIRS}}, /* CKM_EC_EDWARDS_KEY_PAIR_GEN */
+    {0x1057, {255, 255, NULL_SIGNS}}, /* CKM_EDDSA */
+    {0x1080, {16, 32, NULL_GENERATES}}, /* CKM_AES_KEY_GEN */
+    {0x1087, {16, 32, NULL_ENCRYPTS}}, /* CKM_AES_GCM */
+    {0x2109, {16, 32, NULL_WRAPS}}, /* CKM_AES_KEY_WRAP */
+    {0x210b, {16, 32, NULL_WRAPS}}, /* CKM_AES_KEY_WRAP_KWP */
+    {0x402a, {16, 64, NULL_DERIVES}}, /* CKM_HKDF_DERIVE */
 };
 #define NULL_MECHANISMS (sizeof null_mechanisms / sizeof *null_mechanisms)
 
 /* A line of cache each: threads with a session of their own never wait for one another. */
 static struct {
     _Alignas(64) uint64_t calls;
-    CK_ULONG output;
+    CK_ULONG output; /* bytes that the operation in progress answers */
+    CK_SLOT_ID slot;
     int open;
+    int found; /* objects that the search in progress still has to give */
 } null_sessions[NULL_SESSIONS];
+
+static CK_ULONG null_slots = 1; /* from 0; null_device.c adds some */
 
 static inline int null_open(CK_SESSION_HANDLE session)
 {
     return session < NULL_SESSIONS && null_sessions[session].open;
 }
+
+#define NULL_CHECK(session)                                                                                 \
+    if (!null_open(session))                                                                                \
+    return NULL_SESSION_HANDLE_INVALID
 
 static CK_RV null_unsupported(void)
 {
@@ -73,8 +106,8 @@ static void null_text(CK_UTF8CHAR *field, size_t size, const char *text)
 static CK_RV null_info(CK_INFO_PTR info)
 {
     memset(info, 0, sizeof *info);
-    info->cryptokiVersion = (CK_VERSION){2, 40};
-    info->libraryVersion = (CK_VERSION){1, 0};
+    info->cryptokiVersion = (CK_VERSION){3, 2};
+    info->libraryVersion = (CK_VERSION){2, 0};
     null_text(info->manufacturerID, sizeof info->manufacturerID, "pkcs11-workbench");
     null_text(info->libraryDescription, sizeof info->libraryDescription, "null module: no cryptography");
     return 0;
@@ -82,20 +115,20 @@ static CK_RV null_info(CK_INFO_PTR info)
 
 static CK_RV null_slot_list(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
 {
+    const CK_ULONG room = *count;
+
     (void)present;
-    if (list && *count < 1) {
-        *count = 1;
+    *count = null_slots;
+    if (list && room < null_slots)
         return NULL_BUFFER_TOO_SMALL;
-    }
-    if (list)
-        list[0] = 0;
-    *count = 1;
+    for (CK_SLOT_ID slot = 0; list && slot < null_slots; slot++)
+        list[slot] = slot;
     return 0;
 }
 
 static CK_RV null_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO_PTR info)
 {
-    if (slot != 0)
+    if (slot >= null_slots)
         return NULL_SLOT_ID_INVALID;
     memset(info, 0, sizeof *info);
     null_text(info->slotDescription, sizeof info->slotDescription, "null slot");
@@ -106,17 +139,18 @@ static CK_RV null_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO_PTR info)
 
 static CK_RV null_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
 {
-    if (slot != 0)
+    if (slot >= null_slots)
         return NULL_SLOT_ID_INVALID;
     memset(info, 0, sizeof *info);
     null_text(info->label, sizeof info->label, "null");
     null_text(info->manufacturerID, sizeof info->manufacturerID, "pkcs11-workbench");
     null_text(info->model, sizeof info->model, "null");
-    null_text(info->serialNumber, sizeof info->serialNumber, "0");
+    null_text(info->serialNumber, sizeof info->serialNumber, "");
+    info->serialNumber[0] = (CK_CHAR)("0123456789abcdef"[slot % 16]);
     memset(info->utcTime, ' ', sizeof info->utcTime);
     info->ulMaxSessionCount = info->ulMaxRwSessionCount = NULL_SESSIONS - 1;
     for (CK_SESSION_HANDLE i = 1; i < NULL_SESSIONS; i++)
-        info->ulSessionCount += (CK_ULONG)null_sessions[i].open;
+        info->ulSessionCount += (CK_ULONG)(null_sessions[i].open && null_sessions[i].slot == slot);
     info->ulRwSessionCount = info->ulSessionCount;
     info->flags = 0x401; /* random number generator, initialised */
     return 0;
@@ -126,7 +160,7 @@ static CK_RV null_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_UL
 {
     const CK_ULONG room = *count;
 
-    if (slot != 0)
+    if (slot >= null_slots)
         return NULL_SLOT_ID_INVALID;
     *count = NULL_MECHANISMS;
     if (list && room < NULL_MECHANISMS)
@@ -138,7 +172,7 @@ static CK_RV null_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_UL
 
 static CK_RV null_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO_PTR info)
 {
-    if (slot != 0)
+    if (slot >= null_slots)
         return NULL_SLOT_ID_INVALID;
     for (size_t i = 0; i < NULL_MECHANISMS; i++) {
         if (null_mechanisms[i].type == type) {
@@ -153,11 +187,13 @@ static CK_RV null_open_session(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR appl
                                CK_SESSION_HANDLE *session)
 {
     (void)flags, (void)application, (void)notify;
-    if (slot != 0)
+    if (slot >= null_slots)
         return NULL_SLOT_ID_INVALID;
     for (CK_SESSION_HANDLE i = 1; i < NULL_SESSIONS; i++) {
-        if (!__atomic_exchange_n(&null_sessions[i].open, 1, __ATOMIC_ACQ_REL)) {
+        if (!__atomic_load_n(&null_sessions[i].open, __ATOMIC_RELAXED)
+            && !__atomic_exchange_n(&null_sessions[i].open, 1, __ATOMIC_ACQ_REL)) {
             null_sessions[i].calls = 0;
+            null_sessions[i].slot = slot;
             *session = i;
             return 0;
         }
@@ -167,8 +203,7 @@ static CK_RV null_open_session(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR appl
 
 static CK_RV null_close_session(CK_SESSION_HANDLE session)
 {
-    if (!null_open(session))
-        return NULL_SESSION_HANDLE_INVALID;
+    NULL_CHECK(session);
     __atomic_store_n(&null_sessions[session].open, 0, __ATOMIC_RELEASE);
     return 0;
 }
@@ -176,137 +211,89 @@ static CK_RV null_close_session(CK_SESSION_HANDLE session)
 static CK_RV null_close_all(CK_SLOT_ID slot)
 {
     for (CK_SESSION_HANDLE i = 1; i < NULL_SESSIONS; i++)
-        null_sessions[i].open = 0;
-    return slot != 0 ? NULL_SLOT_ID_INVALID : 0;
+        if (null_sessions[i].slot == slot)
+            null_sessions[i].open = 0;
+    return slot >= null_slots ? NULL_SLOT_ID_INVALID : 0;
 }
 
 static CK_RV null_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
 {
-    if (!null_open(session))
-        return NULL_SESSION_HANDLE_INVALID;
-    *info = (CK_SESSION_INFO){0, 3, 0x6, 0}; /* read/write user functions; serial */
+    NULL_CHECK(session);
+    *info = (CK_SESSION_INFO){null_sessions[session].slot, 3, 0x6, 0}; /* read/write user functions; serial */
     return 0;
 }
 
 static CK_RV null_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG length)
 {
     (void)user, (void)pin, (void)length;
-    return null_open(session) ? 0 : NULL_SESSION_HANDLE_INVALID;
+    NULL_CHECK(session);
+    return 0;
 }
 
 static CK_RV null_session_only(CK_SESSION_HANDLE session)
 {
-    return null_open(session) ? 0 : NULL_SESSION_HANDLE_INVALID;
-}
-
-/* A key is known by its handle alone: the length in bytes of the signatures it makes. */
-static CK_RV null_generate_pair(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *publics,
-                                CK_ULONG public_count, CK_ATTRIBUTE *privates, CK_ULONG private_count,
-                                CK_OBJECT_HANDLE *public_key, CK_OBJECT_HANDLE *private_key)
-{
-    CK_ULONG length = 64;
-
-    (void)privates, (void)private_count;
-    if (!null_open(session))
-        return NULL_SESSION_HANDLE_INVALID;
-    for (CK_ULONG i = 0; i < public_count; i++) {
-        if (publics[i].type == NULL_CKA_MODULUS_BITS && publics[i].ulValueLen == sizeof length) {
-            memcpy(&length, publics[i].pValue, sizeof length);
-            length /= 8;
-        }
-    }
-    (void)mechanism;
-    *public_key = 1;
-    *private_key = length;
+    NULL_CHECK(session);
     return 0;
 }
 
-static CK_RV null_generate_key(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *attributes,
-                               CK_ULONG count, CK_OBJECT_HANDLE *key)
-{
-    (void)mechanism, (void)attributes, (void)count;
-    *key = 32;
-    return null_open(session) ? 0 : NULL_SESSION_HANDLE_INVALID;
-}
+#include "null_calls.c"
 
-static CK_RV null_destroy(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
-{
-    (void)object;
-    return null_open(session) ? 0 : NULL_SESSION_HANDLE_INVALID;
-}
+/* Of either list: their members that both have stand under the same names. */
+#define NULL_FILL(f)                                                                                        \
+    do {                                                                                                    \
+        (f)->C_Initialize = null_initialize;                                                                \
+        (f)->C_Finalize = null_finalize;                                                                    \
+        (f)->C_GetInfo = null_info;                                                                         \
+        (f)->C_GetFunctionList = C_GetFunctionList;                                                         \
+        (f)->C_GetSlotList = null_slot_list;                                                                \
+        (f)->C_GetSlotInfo = null_slot_info;                                                                \
+        (f)->C_GetTokenInfo = null_token_info;                                                              \
+        (f)->C_GetMechanismList = null_mechanism_list;                                                      \
+        (f)->C_GetMechanismInfo = null_mechanism_info;                                                      \
+        (f)->C_OpenSession = null_open_session;                                                             \
+        (f)->C_CloseSession = null_close_session;                                                           \
+        (f)->C_CloseAllSessions = null_close_all;                                                           \
+        (f)->C_GetSessionInfo = null_session_info;                                                          \
+        (f)->C_Login = null_login;                                                                          \
+        (f)->C_Logout = null_session_only;                                                                  \
+        (f)->C_DestroyObject = null_destroy;                                                                \
+        (f)->C_GetAttributeValue = null_attributes;                                                         \
+        (f)->C_FindObjectsInit = null_find_init;                                                            \
+        (f)->C_FindObjects = null_find;                                                                     \
+        (f)->C_FindObjectsFinal = null_session_only;                                                        \
+        (f)->C_SignInit = null_init;                                                                        \
+        (f)->C_VerifyInit = null_init;                                                                      \
+        (f)->C_EncryptInit = null_init;                                                                     \
+        (f)->C_DecryptInit = null_init;                                                                     \
+        (f)->C_DigestInit = null_digest_init;                                                               \
+        (f)->C_WaitForSlotEvent = null_wait;                                                                \
+    } while (0)
 
-static CK_RV null_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
-                             CK_ULONG count)
-{
-    (void)object;
-    if (!null_open(session))
-        return NULL_SESSION_HANDLE_INVALID;
-    for (CK_ULONG i = 0; i < count; i++)
-        attributes[i].ulValueLen = (CK_ULONG)-1;
-    return count ? NULL_ATTRIBUTE_TYPE_INVALID : 0;
-}
+/* `way` is null or slow: every function that the second has, both have. */
+#define NULL_FILL_DATA(f, way)                                                                              \
+    do {                                                                                                    \
+        (f)->C_Sign = (f)->C_Digest = way##_fixed;                                                          \
+        (f)->C_SignFinal = (f)->C_DigestFinal = way##_final;                                                \
+        (f)->C_SignUpdate = (f)->C_VerifyUpdate = (f)->C_DigestUpdate = (f)->C_SeedRandom = way##_take;     \
+        (f)->C_Verify = way##_verify;                                                                       \
+        (f)->C_VerifyFinal = way##_take;                                                                    \
+        (f)->C_Encrypt = way##_encrypt;                                                                     \
+        (f)->C_Decrypt = way##_decrypt;                                                                     \
+        (f)->C_EncryptUpdate = (f)->C_DecryptUpdate = way##_update;                                         \
+        (f)->C_EncryptFinal = way##_tag;                                                                    \
+        (f)->C_DecryptFinal = way##_rest;                                                                   \
+        (f)->C_GenerateRandom = way##_random;                                                               \
+        (f)->C_GenerateKey = way##_generate_key;                                                            \
+        (f)->C_GenerateKeyPair = way##_generate_pair;                                                       \
+        (f)->C_WrapKey = way##_wrap;                                                                        \
+        (f)->C_UnwrapKey = way##_unwrap;                                                                    \
+        (f)->C_DeriveKey = way##_derive;                                                                    \
+    } while (0)
 
-static CK_RV null_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-{
-    (void)mechanism;
-    if (!null_open(session))
-        return NULL_SESSION_HANDLE_INVALID;
-    null_sessions[session].output = key;
-    return 0;
-}
+__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list);
+__attribute__((visibility("default"))) CK_RV C_GetInterfaceList(CK_INTERFACE_PTR list, CK_ULONG_PTR count);
 
-static CK_RV null_digest_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
-{
-    return null_init(session, mechanism, 32);
-}
-
-static inline CK_RV null_answer(CK_SESSION_HANDLE session, CK_ULONG needed, CK_BYTE *output, CK_ULONG *length)
-{
-    const CK_ULONG room = *length;
-
-    *length = needed;
-    if (!output)
-        return 0;
-    if (room < needed)
-        return NULL_BUFFER_TOO_SMALL;
-    output[0] = 1;
-    null_sessions[session].calls++;
-    return 0;
-}
-
-/* C_Sign and C_Digest */
-static CK_RV null_fixed(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_length, CK_BYTE *output,
-                        CK_ULONG *length)
-{
-    (void)data, (void)data_length;
-    if (!null_open(session))
-        return NULL_SESSION_HANDLE_INVALID;
-    return null_answer(session, null_sessions[session].output, output, length);
-}
-
-/* As AES-GCM: the data and a tag of 16 bytes. */
-static CK_RV null_encrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_length, CK_BYTE *output,
-                          CK_ULONG *length)
-{
-    (void)data;
-    if (!null_open(session))
-        return NULL_SESSION_HANDLE_INVALID;
-    return null_answer(session, data_length + 16, output, length);
-}
-
-static CK_RV null_random(CK_SESSION_HANDLE session, CK_BYTE *output, CK_ULONG length)
-{
-    if (!null_open(session))
-        return NULL_SESSION_HANDLE_INVALID;
-    if (!output)
-        return NULL_ARGUMENTS_BAD;
-    if (length)
-        output[0] = 1;
-    null_sessions[session].calls++;
-    return 0;
-}
-
-#include "null_service.c"
+#include "null_device.c"
 
 static CK_RV null_finalize(CK_VOID_PTR reserved)
 {
@@ -316,72 +303,93 @@ static CK_RV null_finalize(CK_VOID_PTR reserved)
     return 0;
 }
 
-__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list);
+typedef struct {
+    CK_FUNCTION_LIST old;
+    CK_FUNCTION_LIST_3_2 new;
+} null_lists;
 
-static void null_fill(CK_FUNCTION_LIST *f)
+static void null_clear(void *first, void *last)
 {
-    CK_RV (**entry)(void) = (CK_RV(**)(void))&f->C_Initialize;
-    CK_RV (**last)(void) = (CK_RV(**)(void))&f->C_WaitForSlotEvent;
-
-    while (entry <= last)
-        *entry++ = null_unsupported;
-    f->version = (CK_VERSION){2, 40};
-    f->C_Initialize = null_initialize;
-    f->C_Finalize = null_finalize;
-    f->C_GetInfo = null_info;
-    f->C_GetFunctionList = C_GetFunctionList;
-    f->C_GetSlotList = null_slot_list;
-    f->C_GetSlotInfo = null_slot_info;
-    f->C_GetTokenInfo = null_token_info;
-    f->C_GetMechanismList = null_mechanism_list;
-    f->C_GetMechanismInfo = null_mechanism_info;
-    f->C_OpenSession = null_open_session;
-    f->C_CloseSession = null_close_session;
-    f->C_CloseAllSessions = null_close_all;
-    f->C_GetSessionInfo = null_session_info;
-    f->C_Login = null_login;
-    f->C_Logout = null_session_only;
-    f->C_GenerateKeyPair = null_generate_pair;
-    f->C_GenerateKey = null_generate_key;
-    f->C_DestroyObject = null_destroy;
-    f->C_GetAttributeValue = null_attributes;
-    f->C_SignInit = null_init;
-    f->C_Sign = null_fixed;
-    f->C_EncryptInit = null_init;
-    f->C_Encrypt = null_encrypt;
-    f->C_DigestInit = null_digest_init;
-    f->C_Digest = null_fixed;
-    f->C_GenerateRandom = null_random;
-    f->C_WaitForSlotEvent = null_wait;
+    for (CK_RV (**entry)(void) = (CK_RV(**)(void))first; entry <= (CK_RV(**)(void))last; entry++)
+        *entry = null_unsupported;
 }
 
-static CK_FUNCTION_LIST null_functions, slow_functions;
+static null_lists *null_filled(null_lists *lists, int slow)
+{
+    null_clear(&lists->old.C_Initialize, &lists->old.C_WaitForSlotEvent);
+    null_clear(&lists->new.C_Initialize, &lists->new.C_WaitForSlotEvent);
+    lists->old.version = (CK_VERSION){2, 40};
+    lists->new.version = (CK_VERSION){3, 2};
+    NULL_FILL(&lists->old);
+    NULL_FILL(&lists->new);
+    if (slow) {
+        NULL_FILL_DATA(&lists->old, slow);
+        NULL_FILL_DATA(&lists->new, slow);
+        lists->new.C_EncapsulateKey = slow_encapsulate;
+        lists->new.C_DecapsulateKey = slow_decapsulate;
+    } else {
+        NULL_FILL_DATA(&lists->old, null);
+        NULL_FILL_DATA(&lists->new, null);
+        lists->new.C_EncapsulateKey = null_encapsulate;
+        lists->new.C_DecapsulateKey = null_decapsulate;
+    }
+    return lists;
+}
+
+static null_lists fast_lists, slow_lists, floor_lists;
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
 {
     if (!list)
         return NULL_ARGUMENTS_BAD;
-    null_event_ms = null_setting("WORKBENCH_NULL_EVENT_MS");
-    null_service_us = null_setting("WORKBENCH_NULL_SERVICE_US");
-    if (!null_service_us) {
-        *list = load_null_module();
-        return 0;
-    }
-    null_fill(&slow_functions);
-    slow_functions.C_Sign = slow_functions.C_Digest = slow_fixed;
-    slow_functions.C_Encrypt = slow_encrypt;
-    slow_functions.C_GenerateRandom = slow_random;
-    slow_functions.C_GenerateKey = slow_generate_key;
-    slow_functions.C_GenerateKeyPair = slow_generate_pair;
-    *list = &slow_functions;
+    *list = &(null_by_environment() ? null_filled(&slow_lists, 1) : null_filled(&fast_lists, 0))->old;
     return 0;
 }
 
-/* Never slow: the floor of a measurement stands on it. */
+CK_RV C_GetInterfaceList(CK_INTERFACE_PTR list, CK_ULONG_PTR count)
+{
+    null_lists *lists;
+    const CK_ULONG room = count ? *count : 0;
+
+    if (!count)
+        return NULL_ARGUMENTS_BAD;
+    *count = 2;
+    if (!list)
+        return 0;
+    if (room < 2)
+        return NULL_BUFFER_TOO_SMALL;
+    lists = null_slow_by_environment ? &slow_lists : &fast_lists;
+    list[0] = (CK_INTERFACE){(CK_CHAR *)"PKCS 11", &lists->new, 0};
+    list[1] = (CK_INTERFACE){(CK_CHAR *)"PKCS 11", &lists->old, 0};
+    return 0;
+}
+
+/* Never slow, and never finalised: the floor of a measurement stands on it, that of C_Finalize too. */
+static null_lists *null_floor(void)
+{
+    null_filled(&floor_lists, 0);
+    floor_lists.old.C_Finalize = floor_lists.new.C_Finalize = null_initialize;
+    return &floor_lists;
+}
+
 CK_FUNCTION_LIST *load_null_module(void)
 {
-    null_fill(&null_functions);
-    return &null_functions;
+    return &null_floor()->old;
+}
+
+CK_FUNCTION_LIST_3_2 *load_null_module_3_2(void)
+{
+    return &null_floor()->new;
+}
+
+CK_FUNCTION_LIST *load_emulated_module(void)
+{
+    return &null_filled(&slow_lists, 1)->old;
+}
+
+CK_FUNCTION_LIST_3_2 *load_emulated_module_3_2(void)
+{
+    return &null_filled(&slow_lists, 1)->new;
 }
 
 uint64_t load_null_calls(unsigned long session)

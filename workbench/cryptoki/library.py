@@ -62,6 +62,10 @@ class Library:
             if generation is not None and generation not in self._lists:
                 self._lists[generation] = ffi().cast(_LISTS[generation], one.pFunctionList)
 
+    def list_of(self, version: str) -> Any:
+        """The function list of this shape (2.40, 3.0 or 3.2), or NULL."""
+        return self._lists.get(version, ffi().NULL)
+
     def find(self, function: str) -> tuple[Any, str | None]:
         """``(pointer, None)`` of a function, or ``(None, why not)``: absent from every list, or NULL in its own."""
         introduced = spec.function(function).introduced

@@ -111,6 +111,11 @@ class Module:
         """The address of the CK_FUNCTION_LIST (v2.40), for the load kernel."""
         return int(ffi().cast("uintptr_t", self.library.function_list))
 
+    @property
+    def function_list_3_2(self) -> int:
+        """The address of the CK_FUNCTION_LIST_3_2, or 0 where the module has none."""
+        return int(ffi().cast("uintptr_t", self.library.list_of("3.2")))
+
     def initialize(self, again: bool = False) -> None:
         """C_Initialize (5.4.1) with CKF_OS_LOCKING_OK and the module's parameter string, if it has one.
 

@@ -7,16 +7,21 @@ from typing import Any
 
 import cffi
 
+from workbench import spec
 from workbench.cryptoki import Mechanism
+from workbench.cryptoki.attributes import Row
 from workbench.cryptoki.library import ffi
-from workbench.measure.drivers import kernel
-from workbench.measure.jobs import Job
-from workbench.measure.operations import OPERATIONS
+from workbench.faults import WorkbenchError
+from workbench.measure.jobs import Job, Lists, Work
+from workbench.measure.kernel_driver import kernel
 
-__all__ = ["floor_job"]
+__all__ = ["floor_job", "floor_work", "null_lists", "open_session"]
 
+SERIAL = spec.value("CKF_SERIAL_SESSION")
 OUTPUT = 256  # bytes: what the null module's key signs with, as RSA-2048 does
 NULL_DATA = bytes(1024)
+ROOM = len(NULL_DATA) + OUTPUT
+TEMPLATE: tuple[Row, ...] = ((spec.value("CKA_TOKEN"), b"\0"),)
 
 
 def floor_job(driver: str, operation: str) -> Job:
@@ -25,35 +30,69 @@ def floor_job(driver: str, operation: str) -> Job:
     The compiled driver brings a null module along. Without a compiler there is none, and the C library's
     ``labs`` stands in for every function: with session handle 0 it answers 0, which is CKR_OK.
     """
-    functions, session = _null_session() if driver == "c-kernel" else (_labs(), 0)
-    mechanism = None if operation == "random" else Mechanism(0)
-    capacity = 32 if operation == "random" else len(NULL_DATA) + OUTPUT
-    return Job(
-        operation, functions, session, key=OUTPUT, mechanism=mechanism, data=NULL_DATA, capacity=capacity
+    if driver == "cffi-abi":
+        made = Job(floor_work(operation), _labs(), 0)
+        made.arguments = ffi().NULL  # C_Initialize has no session: 0 is its only argument
+        return made
+    lists = null_lists()
+    return Job(floor_work(operation), lists, open_session(lists))
+
+
+def floor_work(operation: str) -> Work:
+    """Work that the null module does, and an emulated device too."""
+    templates = {
+        "generate_key": 1,
+        "generate_key_pair": 2,
+        "unwrap": 1,
+        "derive": 1,
+        "encapsulate": 1,
+        "decapsulate": 1,
+        "find": 1,
+        "attributes": 1,
+    }
+    return Work(
+        operation,
+        None if operation == "random" else Mechanism(0),
+        key=OUTPUT,
+        data=NULL_DATA,
+        templates=(TEMPLATE,) * templates.get(operation, 0),
+        capacity={"random": 32, "find": 1}.get(operation, ROOM),
+        flags=SERIAL,
     )
 
 
-def _null_session() -> tuple[int, int]:
-    address = int(kernel().ffi.cast("uintptr_t", kernel().lib.load_null_module()))
-    functions = ffi().cast("CK_FUNCTION_LIST_PTR", address)
+def null_lists() -> Lists:
+    """The function lists of the null module."""
+    cast, lib = kernel().ffi.cast, kernel().lib
+    return Lists(
+        int(cast("uintptr_t", lib.load_null_module())), int(cast("uintptr_t", lib.load_null_module_3_2()))
+    )
+
+
+def open_session(lists: Lists, slot: int = 0) -> int:
+    """A session of the null module."""
+    functions = ffi().cast("CK_FUNCTION_LIST_PTR", lists.v2_40)
     session = ffi().new("CK_SESSION_HANDLE *")
-    rv = functions.C_OpenSession(0, 6, ffi().NULL, ffi().NULL, session)
-    assert rv == 0, rv
-    return address, int(session[0])
+    rv = functions.C_OpenSession(slot, SERIAL, ffi().NULL, ffi().NULL, session)
+    if rv:
+        raise WorkbenchError(f"the null module gives no more sessions ({spec.name('CKR', rv)})")
+    return int(session[0])
 
 
 @cache
-def _labs_list() -> tuple[Any, Any]:
+def _labs_lists() -> tuple[Any, ...]:
     library = cffi.FFI()
     library.cdef("long labs(long);")
     c = library.dlopen(None)
     address = int(library.cast("uintptr_t", library.addressof(c, "labs")))
-    functions = ffi().new("CK_FUNCTION_LIST *")
-    for calls in OPERATIONS.values():
-        for name in calls:
+    both = ffi().new("CK_FUNCTION_LIST *"), ffi().new("CK_FUNCTION_LIST_3_2 *")
+    for functions in both:
+        fields = dict(ffi().typeof(functions).item.fields)
+        for name in fields.keys() - {"version"}:
             setattr(functions, name, ffi().cast(f"CK_{name}", address))
-    return functions, c
+    return *both, c
 
 
-def _labs() -> int:
-    return int(ffi().cast("uintptr_t", _labs_list()[0]))
+def _labs() -> Lists:
+    old, new, _ = _labs_lists()
+    return Lists(int(ffi().cast("uintptr_t", old)), int(ffi().cast("uintptr_t", new)))

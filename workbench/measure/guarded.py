@@ -52,7 +52,14 @@ def fitting_key(keys: Sequence[NamedKey], case: Case) -> NamedKey | None:
 
 
 def drive_within(
-    policy: Policy, jobs: Sequence[Job], *, seconds: float, count: int, driver: str, samples: int
+    policy: Policy,
+    jobs: Sequence[Job],
+    *,
+    seconds: float,
+    count: int,
+    driver: str,
+    samples: int,
+    rate: float = 0.0,
 ) -> list[ThreadResult]:
     """Run jobs under a policy that keeps an account: ``count`` calls of each job at most, or ``seconds``.
 
@@ -63,7 +70,16 @@ def drive_within(
         return [_paced(policy, calls, jobs[0], count, driver)]
     allowed = policy.reserve(calls) // len(jobs)
     limit = min(count or allowed, allowed)
-    made = drive(jobs, seconds=seconds, count=limit, samples=samples, driver=driver, give_up=1, reserved=True)
+    made = drive(
+        jobs,
+        seconds=seconds,
+        count=limit,
+        samples=samples,
+        driver=driver,
+        give_up=1,
+        reserved=True,
+        rate=rate,
+    )
     rounds = sum(result.successes + result.failures for result in made)
     policy.spent(calls, rounds, merged_errors(made), _median(made), (jobs[0].kind, len(jobs)))
     return made

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
+from contextlib import suppress
 
 import attrs
 
 from workbench import spec
-from workbench.cryptoki import CryptokiError, Mechanism
+from workbench.cryptoki import C, CryptokiError
+from workbench.cryptoki.library import ffi
 from workbench.faults import PolicyRefusal
 from workbench.measure.drivers import drive
 from workbench.measure.floor import floor_job
 from workbench.measure.guarded import drive_within, fitting_key
-from workbench.measure.jobs import Job, ThreadResult, counting_gcm
-from workbench.measure.plan import KEYS, Case
+from workbench.measure.jobs import IV_BYTES, Job, ThreadResult
+from workbench.measure.material import Keys, Lacking, Use, generate, make_work, use_of
+from workbench.measure.operations import ALONE
+from workbench.measure.plan import Case
 from workbench.measure.stats import Packed, pack, percentiles, pool
 from workbench.tokens import NamedKey, Session, Token
 
@@ -22,13 +25,15 @@ __all__ = [
     "Preparation",
     "block",
     "floor_block",
-    "generate_key",
     "make_job",
     "prepare",
     "provenance",
+    "remove_stored",
 ]
 
 PILOT_CALLS = 5
+TAG = 16  # bytes of CKM_AES_GCM's
+MAKERS_OF_KEYS = frozenset({"generate_key", "generate_key_pair"})
 # What a token says when it does not do something, as against when something went wrong.
 REFUSALS = frozenset(
     spec.value(name)
@@ -43,10 +48,13 @@ REFUSALS = frozenset(
         "CKR_MECHANISM_INVALID",
         "CKR_MECHANISM_PARAM_INVALID",
         "CKR_RANDOM_NO_RNG",
+        "CKR_RANDOM_SEED_NOT_SUPPORTED",
         "CKR_TEMPLATE_INCONSISTENT",
     )
 )
 REFUSED = frozenset(spec.name("CKR", number) for number in REFUSALS)
+# What NSS says of a mechanism that it does in one part alone: there is no operation to update.
+NO_PARTS = frozenset({"CKR_OPERATION_NOT_INITIALIZED", "CKR_OPERATION_ACTIVE"})
 
 
 @attrs.frozen
@@ -66,7 +74,9 @@ class Block:
     """What the threads of one block did together.
 
     ``rate_per_s``: the sum of the threads' successes over their own wall time. ``wall_s``: from the first
-    thread's start to the last one's end. ``latencies``: packed, of all threads.
+    thread's start to the last one's end. ``latencies``: packed, of all threads; in an open loop, from the moment
+    that each call was due, and ``services`` then has the calls themselves. ``overdue``: of an open loop, calls that
+    were due and had not begun at the end. ``aside_s``: the threads' time in calls that the clock was not on.
     """
 
     successes: int
@@ -77,6 +87,9 @@ class Block:
     cpu_s: float
     gave_up: bool
     latencies: Packed
+    services: Packed
+    overdue: int = 0
+    aside_s: float = 0.0
 
     def quantiles(self) -> tuple[float, float, float, float]:
         """p50, p90, p99 and the largest latency, in ns."""
@@ -89,7 +102,8 @@ class Stage:
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
-        self.keys: dict[str, int] = {}
+        self.keys: dict[tuple[str, Use, str], Keys] = {}
+        self.stored: list[Keys] = []
         self.named: list[NamedKey] = []
         self.jobs: dict[tuple[str, int], Job] = {}
         self.floors: dict[tuple[str, str, int], Job] = {}
@@ -99,49 +113,99 @@ _stage = Stage()
 
 
 def prepare(token: Token, case: Case, threads: int, driver: str) -> Preparation:
-    """Open a session per thread, generate the case's key as a session object, and try the case out.
+    """Open a session per thread, generate the case's key, and try the case out.
 
     The mechanism list is not asked: NSS digests on a slot whose list has no digest. What the token answers counts.
     """
     try:
         while len(_stage.sessions) < min(threads, token.policy.most_sessions):
             _stage.sessions.append(token.session())
-        for thread in range(len(_stage.sessions[:threads])):
+        if case.iv == "token" and not _makes_ivs(token, case, driver):
+            return Preparation("not offered", "the token takes the IV that it is given")
+        # login and initialize have one thread, and end what the other sessions hold
+        for thread in range(1 if case.operation in ALONE else len(_stage.sessions[:threads])):
             _job(token, case, thread)
         if token.policy.announces:
             return Preparation("ok")  # a pilot would be a call that nobody was told of
         pilot = _driven(token, [_job(token, case, 0)], 0.0, 0.0, PILOT_CALLS, driver)[0]
     except PolicyRefusal as error:
         return Preparation("refused", str(error))
+    except Lacking as error:
+        return Preparation("not offered", str(error))
     except CryptokiError as error:
         outcome = "not offered" if error.rv in REFUSALS else "failed"
         return Preparation(outcome, f"{error.function} answered {error.name}")
     if pilot.successes == 0:
-        outcome = "not offered" if set(pilot.errors) <= REFUSED else "failed"
+        _end_operation(_stage.sessions[0], case)
+        refusals = REFUSED | NO_PARTS if case.parts else REFUSED
+        outcome = "not offered" if set(pilot.errors) <= refusals else "failed"
         return Preparation(outcome, f"{case.operation} answered {', '.join(pilot.errors)}")
-    return Preparation("ok", call_s=percentiles(pack(pilot.latencies), [50])[0] / 1e9)
+    aside = pilot.aside_ns / pilot.successes
+    return Preparation("ok", call_s=(percentiles(pack(pilot.latencies), [50])[0] + aside) / 1e9)
+
+
+def _end_operation(session: Session, case: Case) -> None:
+    """End what a failed pilot left active: after CKR_BUFFER_TOO_SMALL an operation goes on (5.2)."""
+    ends = {"sign": C.Sign, "encrypt": C.Encrypt, "decrypt": C.Decrypt, "digest": C.Digest}
+    if case.operation in ends:
+        with suppress(CryptokiError):
+            ends[case.operation](session, bytes(case.payload))
+
+
+def _makes_ivs(token: Token, case: Case, driver: str) -> bool:
+    """Whether the token makes the IV of CKM_AES_GCM: it writes it where the IV stands, or behind the ciphertext.
+
+    Found out with a key that serves for nothing else: no other call under it could have the same IV of zeros.
+    """
+    if token.policy.announces:
+        raise PolicyRefusal(
+            "who makes the IV is found out with a key of its own, and production gets no keys"
+        )
+    keys = generate(_stage.sessions[0], str(case.key), use_of(case))
+    job = make_job(_stage.sessions[0], case, keys, 0)
+    _driven(token, [job], 0.0, 0.0, 1, driver)
+    C.DestroyObject(_stage.sessions[0], keys.private)
+    written = (
+        bytes(ffi().buffer(job.fresh_iv, IV_BYTES)) + bytes(ffi().buffer(job.output))[case.payload + TAG :]
+    )
+    return any(written)
 
 
 def block(
-    token: Token, case: Case, threads: int, seconds: float, warmup: float, count: int, driver: str
+    token: Token,
+    case: Case,
+    threads: int,
+    seconds: float,
+    warmup: float,
+    count: int,
+    driver: str,
+    rate: float = 0.0,
 ) -> Block:
     """One block of calls of a prepared case; ``count``: the most of them for each thread, 0 for no limit.
 
-    Errors: ``PolicyRefusal`` where the token's policy allows no such block.
+    ``rate``: calls per second over all threads, for an open loop; 0 for a closed one. Errors: ``PolicyRefusal`` where the token's policy allows no such block.
     """
     if threads > token.policy.most_sessions:
         raise PolicyRefusal(f"{threads} threads need as many sessions, and the budget of the token has fewer")
     jobs = [_job(token, case, thread) for thread in range(threads)]
-    return _summed(_driven(token, jobs, seconds, warmup, count, driver))
+    return _summed(_driven(token, jobs, seconds, warmup, count, driver, rate))
 
 
 def _driven(
-    token: Token, jobs: list[Job], seconds: float, warmup: float, count: int, driver: str
+    token: Token,
+    jobs: list[Job],
+    seconds: float,
+    warmup: float,
+    count: int,
+    driver: str,
+    rate: float = 0.0,
 ) -> list[ThreadResult]:
     samples = _samples(seconds)
     if token.policy.attentive:
-        return drive_within(token.policy, jobs, seconds=seconds, count=count, driver=driver, samples=samples)
-    return drive(jobs, seconds=seconds, count=count, warmup=warmup, samples=samples, driver=driver)
+        return drive_within(
+            token.policy, jobs, seconds=seconds, count=count, driver=driver, samples=samples, rate=rate
+        )
+    return drive(jobs, seconds=seconds, count=count, warmup=warmup, samples=samples, driver=driver, rate=rate)
 
 
 def floor_block(
@@ -177,18 +241,19 @@ def _samples(seconds: float) -> int:
 def _job(token: Token, case: Case, thread: int) -> Job:
     made = _stage.jobs.get((case.name, thread))
     if made is None:
-        key = 0 if case.key is None else _key(token, case)
-        made = make_job(_stage.sessions[thread], case, key, thread)
+        made = make_job(_stage.sessions[thread], case, _keys(token, case), thread)
         _stage.jobs[case.name, thread] = made
     return made
 
 
-def _key(token: Token, case: Case) -> int:
-    """One session key per name, shared by the threads, as the sessions of a server share theirs.
+def _keys(token: Token, case: Case) -> Keys | None:
+    """One key per name, use and residency, shared by the threads, as the sessions of a server share theirs.
 
     On a token in production, where none is made: a key that the configuration names.
     """
-    name = str(case.key)
+    if case.key is None or case.operation in MAKERS_OF_KEYS:
+        return None
+    name = case.key
     if token.policy.announces:
         named = fitting_key(_stage.named, case)
         if named is None:
@@ -196,35 +261,30 @@ def _key(token: Token, case: Case) -> int:
                 f"no key is made on a token in production, and workbench.toml names none of kind {name} "
                 f"that may {case.operation}"
             )
-        return named.handle
-    if name not in _stage.keys:
-        _stage.keys[name] = generate_key(_stage.sessions[0], name)
-    return _stage.keys[name]
+        return Keys(named.handle, named.handle)
+    known = name, use_of(case), case.residency
+    made = _stage.keys.get(known)
+    if made is None:
+        stored = case.residency == "token"
+        made = _stage.keys[known] = generate(_stage.sessions[0], name, use_of(case), stored)
+        _stage.stored += [made] if stored else []
+    return made
 
 
-def generate_key(session: Session, name: str) -> int:
-    """Generate the key of this name in ``KEYS``, to go with its session; the handle that a case works with."""
-    chosen = KEYS[name]
-    if chosen.kind == "AES":
-        return session.generate_secret(chosen.kind, bits=chosen.bits).handle
-    return session.generate(chosen.kind, bits=chosen.bits, curve=chosen.curve).private_handle
+def remove_stored(token: Token) -> int:
+    """Destroy the token objects that the worker made for cases of that residency; how many there were."""
+    handles = {handle for keys in _stage.stored for handle in (keys.public, keys.private)}
+    _stage.stored.clear()
+    _stage.keys = {known: keys for known, keys in _stage.keys.items() if known[2] != "token"}
+    _stage.jobs.clear()
+    for handle in handles:
+        C.DestroyObject(_stage.sessions[0], handle)
+    return len(handles)
 
 
-def make_job(session: Session, case: Case, key: int, user: int) -> Job:
+def make_job(session: Session, case: Case, keys: Keys | None, user: int) -> Job:
     """The job of a case. ``user``: a number for each job on one key, because their IVs must never meet."""
-    counting = case.mechanism == "CKM_AES_GCM"
-    mechanism = None
-    if case.mechanism is not None:
-        mechanism = counting_gcm(user) if counting else Mechanism(spec.value(case.mechanism))
-    return Job.on(
-        session.handle,
-        case.operation,
-        key=key,
-        mechanism=mechanism,
-        data=b"" if case.operation == "random" else secrets.token_bytes(case.payload),
-        capacity=case.payload if case.operation == "random" else case.output,
-        count_iv=counting,
-    )
+    return Job.on(session.handle, make_work(session, case, keys, user))
 
 
 def _summed(results: list[ThreadResult]) -> Block:
@@ -242,4 +302,7 @@ def _summed(results: list[ThreadResult]) -> Block:
         cpu_s=sum(r.cpu_ns for r in results) / 1e9,
         gave_up=any(r.gave_up for r in results),
         latencies=pool([pack(r.latencies) for r in results]),
+        services=pool([pack(r.services) for r in results]),
+        overdue=sum(r.overdue for r in results),
+        aside_s=sum(r.aside_ns for r in results) / 1e9,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from workbench.cryptoki import C, SessionHandle, SessionInfo, Template, errors, operations
+from workbench.cryptoki import AttributeValue, C, SessionHandle, SessionInfo, Template, errors, operations
 from workbench.keys import KeyPair, SecretKey, generate_key_pair, generate_secret_key
 from workbench.tokens import ledger
 from workbench.tokens.spending import Cost
@@ -69,6 +70,36 @@ class Session:
         )
         if stored and not token:
             self._passing.append(made.handle)
+        return made
+
+    def make(
+        self,
+        mechanism: str,
+        template: Mapping[str, AttributeValue],
+        private: Mapping[str, AttributeValue] | None = None,
+        *,
+        label: str = "",
+        token: bool = False,
+    ) -> tuple[int, ...]:
+        """Generate a key, or with a ``private`` template a pair (5.18.1, 5.18.2), by a mechanism and attributes of
+        one's own; the handles (of a pair: public, private).
+
+        CKA_TOKEN and CKA_LABEL are added, and what the vendor's templates want. A session object unless ``token``,
+        as ``generate``; a token object carries the run's label.
+        """
+        stored, name = self._place(label, token)
+        if stored and token and self.token.policy.name == "sandbox":
+            name = self.token.run_label(label)
+            ledger.record(self.token.identity, name)
+        place: dict[str, AttributeValue] = {"CKA_TOKEN": stored, **({"CKA_LABEL": name} if name else {})}
+        applied = self.token.template_rules.applied
+        if private is None:
+            made: tuple[int, ...] = (C.GenerateKey(self, mechanism, applied({**place, **template})),)
+        else:
+            publics, privates = applied({**place, **template}), applied({**place, **private})
+            made = tuple(C.GenerateKeyPair(self, mechanism, publics, privates))
+        if stored and not token:
+            self._passing += reversed(made)
         return made
 
     def _place(self, label: str, token: bool) -> tuple[bool, str]:

@@ -17,7 +17,7 @@ from workbench.cryptoki import Parameter, allow_all, mechanisms, operations
 from workbench.cryptoki.module import BindingChoice
 from workbench.faults import PolicyRefusal
 from workbench.keys import KeyPair, SecretKey, generate_key_pair, generate_secret_key
-from workbench.measure.jobs import Job
+from workbench.measure.jobs import Job, Work
 from workbench.tokens import Session, Token
 from workbench.tokens.ledger import RunLabel, host
 
@@ -198,11 +198,18 @@ every_foreign(
 every_foreign("secret_key_destroy", lambda a, h: SecretKey(a.session.handle, "AES", h).destroy())
 every_foreign("key_pair_destroy", lambda a, h: KeyPair(a.session.handle, "RSA", h, h).destroy())
 every_foreign("key_pair_sign", lambda a, h: KeyPair(a.session.handle, "RSA", h, h).sign(b"x"))
-every_foreign("job", lambda a, h: Job.on(a.session.handle, "sign", key=h, mechanism=mech("CKM_RSA_PKCS")))
+every_foreign("job", lambda a, h: Job.on(a.session.handle, Work("sign", mech("CKM_RSA_PKCS"), key=h)))
 every_foreign(
-    "job_encrypt", lambda a, h: Job.on(a.session.handle, "encrypt", key=h, mechanism=mech("CKM_AES_ECB"))
+    "job_encrypt", lambda a, h: Job.on(a.session.handle, Work("encrypt", mech("CKM_AES_ECB"), key=h))
 )
-
+every_foreign(
+    "job_decrypt", lambda a, h: Job.on(a.session.handle, Work("decrypt", mech("CKM_AES_ECB"), key=h))
+)
+every_foreign(
+    "job_wrap",
+    lambda a, h: Job.on(a.session.handle, Work("wrap", mech("CKM_AES_ECB"), key=a.key.handle, target=h)),
+)
+every_foreign("job_unwrap", lambda a, h: Job.on(a.session.handle, Work("unwrap", mech("CKM_AES_ECB"), key=h)))
 each(
     "read",
     secret_value=lambda a: C.GetAttributeValue(a.session, a.secret, ["CKA_VALUE"]),
@@ -211,6 +218,7 @@ each(
     data_value=lambda a: C.GetAttributeValue(a.session, a.note, ["CKA_VALUE"]),
     private_exponent=lambda a: C.GetAttributeValue(a.session, a.private, ["CKA_PRIVATE_EXPONENT"]),
     prime=lambda a: C.GetAttributeValue(a.session, a.private, ["CKA_PRIME_1"]),
+    job=lambda a: Job.on(a.session.handle, Work("attributes", key=a.secret, templates=(((0x11, 64),),))),
 )
 
 POINT = bytes(65)

@@ -15,7 +15,7 @@ from workbench import C, spec, tokens
 from workbench.cryptoki.attributes import numbered
 from workbench.faults import PolicyRefusal
 from workbench.keys import generate_secret_key
-from workbench.measure import Job, drive
+from workbench.measure import Job, Work, drive
 from workbench.measure.guarded import drive_within
 from workbench.workers import Worker
 
@@ -120,8 +120,8 @@ def kernel(driver: str) -> list[str]:
     token = tokens.open("device")
     with token.session() as s:
         key = generate_secret_key(s, bits=128)
-        settings = {"mechanism": wb.mechanism("CKM_AES_ECB"), "data": bytes(16), "capacity": 16}
-        job = Job.on(s.handle, "encrypt", key=key.handle, **settings)
+        ecb = wb.mechanism("CKM_AES_ECB")
+        job = Job.on(s.handle, Work("encrypt", ecb, key=key.handle, data=bytes(16), capacity=16))
         said = [refusal(lambda: drive([job], count=5, driver=driver))]
         key.destroy()
         return [*said, refusal(lambda: drive([job], count=5, driver=driver, reserved=True))]
@@ -138,7 +138,7 @@ def test_the_load_kernel_has_no_account_of_its_own(somebody: Somebodys, driver: 
 def kernel_within(driver: str) -> tuple[int, str, str]:
     token = tokens.open("device")
     with token.session(login=False) as s:
-        job = Job.on(s.handle, "random", capacity=8)
+        job = Job.on(s.handle, Work("random", capacity=8))
 
         def block() -> int:
             limits = {"seconds": 1.0, "count": 0, "driver": driver, "samples": 100}

@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.measure.device import Device, Emulated, timeline
     from workbench.measure.drivers import default_driver, drive
-    from workbench.measure.jobs import Job, Stop, ThreadResult
+    from workbench.measure.jobs import Job, Stop, ThreadResult, Work
     from workbench.measure.plan import CASES, KEYS, PLANS, Case, KeySpec, Plan, plan_named
     from workbench.measure.plots import latency_figure, throughput_figure
     from workbench.measure.results import Line, Ratio, Run, load
@@ -24,6 +25,8 @@ __all__ = [
     "PLANS",
     "SCHEMA_VERSION",
     "Case",
+    "Device",
+    "Emulated",
     "Interval",
     "Job",
     "KeySpec",
@@ -35,6 +38,7 @@ __all__ = [
     "Run",
     "Stop",
     "ThreadResult",
+    "Work",
     "bench",
     "default_driver",
     "drive",
@@ -42,11 +46,13 @@ __all__ = [
     "load",
     "plan_named",
     "throughput_figure",
+    "timeline",
 ]
 
 _HOMES = {
+    "device": ("Device", "Emulated", "timeline"),
     "drivers": ("default_driver", "drive"),
-    "jobs": ("Job", "Stop", "ThreadResult"),
+    "jobs": ("Job", "Stop", "ThreadResult", "Work"),
     "plan": ("CASES", "KEYS", "PLANS", "Case", "KeySpec", "Plan", "plan_named"),
     "plots": ("latency_figure", "throughput_figure"),
     "results": ("Line", "Ratio", "Run", "load"),

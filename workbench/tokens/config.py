@@ -100,6 +100,8 @@ class Declared:
     init_string: str | None = attrs.field(default=None, repr=False)
     interpreter: Path | None = None
     reach: tuple[str, ...] = ()
+    declared: Mapping[str, str] = attrs.field(factory=dict)
+    """What only the owner knows of the device (its HA size, its licence tier), for every result to disclose."""
 
 
 @attrs.frozen
@@ -214,6 +216,7 @@ def _declared(name: str, table: TomlTable) -> Declared:
             "init_string",
             "interpreter",
             "reach",
+            "declared",
         ),
     )
     uri = _token_uri(table)
@@ -242,6 +245,7 @@ def _declared(name: str, table: TomlTable) -> Declared:
         init_string=table.text("init_string"),
         interpreter=table.path("interpreter"),
         reach=table.texts("reach"),
+        declared=_facts(table.table("declared")),
     )
 
 
@@ -363,6 +367,12 @@ def _words(table: TomlTable, key: str, known: tuple[str, ...]) -> frozenset[str]
     if not set(given) <= set(known):
         raise table.fault(key, f"it may hold {', '.join(known)}, and something else stands there")
     return frozenset(given)
+
+
+def _facts(table: TomlTable | None) -> Mapping[str, str]:
+    if table is None:
+        return MappingProxyType({})
+    return MappingProxyType({key: table.text(key) or "" for key in table.values})
 
 
 def _environment(table: TomlTable | None) -> Mapping[str, str]:

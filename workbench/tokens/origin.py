@@ -7,6 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from workbench.cryptoki import C, Module, Secret, SessionLike, TokenInfo
@@ -43,6 +44,8 @@ class Origin(ABC):
     """The name of C_LoginUser's user (5.6.9), where the user has one."""
     has_pin_source = True
     """Whether somebody said where the PIN comes from, or it is ours: a login needs nobody at a terminal by surprise."""
+    declared_facts: Mapping[str, str] = MappingProxyType({})
+    """What its owner says of the device, for every result to disclose."""
     label: str | None
     """The token's label, where the name stands for one label."""
 
@@ -159,6 +162,7 @@ class DeclaredOrigin(Origin):
         self.budget, self.keys, self.user = declared.budget, declared.keys, declared.user
         self.pin_source = declared.pin or PinSource("prompt")
         self.has_pin_source = declared.pin is not None
+        self.declared_facts = declared.declared
         digest = hashlib.sha256(str(module.resolve()).encode()).hexdigest()[:16]
         self.lock = home() / "locks" / f"{digest}.lock"
 

@@ -9,13 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.measure.comparison import Change, Comparison, LineComparison, compare_runs, compare_tokens
     from workbench.measure.device import Device, Emulated, timeline
+    from workbench.measure.disclosure import Fact, facts
     from workbench.measure.drivers import default_driver, drive
     from workbench.measure.jobs import Job, Stop, ThreadResult, Work
     from workbench.measure.plan import CASES, KEYS, PLANS, Case, KeySpec, Plan, plan_named
     from workbench.measure.plots import latency_figure, throughput_figure
     from workbench.measure.results import Line, Ratio, Run, load
     from workbench.measure.runner import Progress, bench
+    from workbench.measure.saturation import Law, Saturation
     from workbench.measure.stats import Interval
     from workbench.measure.store import SCHEMA_VERSION, Row
 
@@ -25,23 +28,32 @@ __all__ = [
     "PLANS",
     "SCHEMA_VERSION",
     "Case",
+    "Change",
+    "Comparison",
     "Device",
     "Emulated",
+    "Fact",
     "Interval",
     "Job",
     "KeySpec",
+    "Law",
     "Line",
+    "LineComparison",
     "Plan",
     "Progress",
     "Ratio",
     "Row",
     "Run",
+    "Saturation",
     "Stop",
     "ThreadResult",
     "Work",
     "bench",
+    "compare_runs",
+    "compare_tokens",
     "default_driver",
     "drive",
+    "facts",
     "latency_figure",
     "load",
     "plan_named",
@@ -51,12 +63,15 @@ __all__ = [
 
 _HOMES = {
     "device": ("Device", "Emulated", "timeline"),
+    "comparison": ("Change", "Comparison", "LineComparison", "compare_runs", "compare_tokens"),
+    "disclosure": ("Fact", "facts"),
     "drivers": ("default_driver", "drive"),
     "jobs": ("Job", "Stop", "ThreadResult", "Work"),
     "plan": ("CASES", "KEYS", "PLANS", "Case", "KeySpec", "Plan", "plan_named"),
     "plots": ("latency_figure", "throughput_figure"),
     "results": ("Line", "Ratio", "Run", "load"),
     "runner": ("Progress", "bench"),
+    "saturation": ("Law", "Saturation"),
     "stats": ("Interval",),
     "store": ("SCHEMA_VERSION", "Row"),
 }

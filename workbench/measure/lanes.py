@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 from workbench import tokens
 from workbench.cryptoki import CryptokiError
 from workbench.faults import PolicyRefusal, WorkbenchError
-from workbench.measure import guarded, subject
+from workbench.measure import disclosure, guarded, subject
 from workbench.measure.plan import Case
 from workbench.measure.subject import Block, Preparation
 from workbench.workers import Worker, WorkerDied, WorkerFailed, WorkerTimeout
@@ -69,6 +69,13 @@ class Lane:
             raise
         self._opened = True
         return found
+
+    def disclose(self) -> dict[str, object]:
+        """What a result must say about this token (see ``disclosure``); empty where it could not be found out."""
+        try:
+            return self._call("", disclosure.disclose, seconds=BLOCK_SECONDS)
+        except Lost:
+            return {}
 
     def announce(self, cost: Cost) -> str:
         """Announce calls to a token in production; the sentence for the user. Errors: ``WorkbenchError`` beyond the budget."""

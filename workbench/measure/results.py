@@ -1,8 +1,7 @@
-"""A run read back: its rows as a table, with intervals, floor, and the reasons to doubt a figure."""
+"""A run read back: its rows as tables, with intervals, floor, and the reasons to doubt the whole."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from workbench.measure.stats import Interval, Packed, median_interval, paired_ratio, percentiles, pool
+from workbench.measure.lines import Line, line_of, rates
+from workbench.measure.saturation import Saturation, fit
+from workbench.measure.stats import Interval, Packed, paired_ratio, pool
 from workbench.measure.store import Row, read_run
 
 if TYPE_CHECKING:
@@ -18,46 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "Ratio", "Run", "load"]
 
-FEW_ROUNDS = 6
-TAIL_CALLS = 10  # calls beyond a percentile before it says something
-FLOOR_SHARE = 0.10
 BUSY = 0.5  # load per core before the run
+IDLE_SHARE = 0.9  # of its wall time a thread on the null module is on a CPU: it never waits for anything
+TAKEN = 0.02  # of the CPU time, by the hypervisor
 DIFFERENCE = 0.05  # a ratio nearer to 1 is no difference, however narrow its interval
-
-
-@attrs.frozen
-class Line:
-    """One token × case × number of threads. Rates per second, latencies in ns of service time (closed loop).
-
-    ``outcome``: ok, incomplete (some blocks lost), or why there is no figure. ``floor_ns``: p50 of the same
-    calls on the null module. ``cpu_ns``: of this machine's CPU time for one call; ``cpu_share``: the part of
-    their wall time that the threads were on a CPU, 0 to 1 (a device or a busy machine made them wait for the
-    rest). ``warnings``: why the figure should be read with care.
-    """
-
-    token: str
-    case: str
-    threads: int
-    outcome: str
-    detail: str
-    driver: str
-    rounds: int
-    successes: int
-    errors: dict[str, int]
-    rate: Interval
-    p50: Interval
-    p90_ns: float
-    p99_ns: float
-    max_ns: float
-    floor_ns: float
-    cpu_ns: float
-    cpu_share: float
-    warnings: tuple[str, ...]
-
-    @property
-    def floor_share(self) -> float:
-        """The part of the median latency that the harness itself needs, 0 to 1."""
-        return self.floor_ns / self.p50.value
+Key = tuple[str, str, int, str]  # token, case, threads, driver
 
 
 @attrs.frozen
@@ -74,18 +40,23 @@ class Ratio:
     @property
     def verdict(self) -> str:
         """A difference counts above the interval *and* above five percent."""
-        if np.isnan(self.ratio.low) or 1.0 in self.ratio or abs(self.ratio.value - 1) < DIFFERENCE:
+        if not self.ratio.known or 1.0 in self.ratio or abs(self.ratio.value - 1) < DIFFERENCE:
             return "no difference shown"
         return "faster" if self.ratio.value > 1 else "slower"
 
 
 @attrs.frozen(slots=False, eq=False)
 class Run:
-    """A finished or broken-off run. ``meta``: what ``run.json`` says; ``rows``: everything, in order."""
+    """A finished or broken-off run.
+
+    ``meta``: what ``run.json`` says; ``rows``: everything, in order; ``end``: the machine when it was finished,
+    empty for a run that was not.
+    """
 
     path: Path
     meta: dict[str, Any]
     rows: tuple[Row, ...]
+    end: dict[str, Any] = attrs.field(factory=dict)
 
     @property
     def failed(self) -> tuple[Row, ...]:
@@ -98,31 +69,62 @@ class Run:
         return tuple(self.meta["tokens"])
 
     @property
-    def driver(self) -> str:
-        """``c-kernel`` or ``cffi-abi``."""
-        return str(self.meta["driver"])
+    def drivers(self) -> tuple[str, ...]:
+        """The ways in which the calls were made, ``c-kernel`` for one; each is a column of the results."""
+        return tuple(self.meta["drivers"])
 
-    def latencies(self, token: str, case: str, threads: int) -> Packed:
+    @property
+    def driver(self) -> str:
+        """All drivers, as a sentence lists them."""
+        return ", ".join(self.drivers)
+
+    @property
+    def loop(self) -> str:
+        """``closed``: the next call when the last has returned; ``open``: when it is due."""
+        return str(self.meta["plan"].get("loop", "closed"))
+
+    def blocks(self, token: str, case: str, threads: int, driver: str | None = None) -> tuple[Row, ...]:
+        """The measured blocks of a line, in order; of the run's first driver unless one is named."""
+        rows = self._by_line.get((token, case, threads, driver or self.drivers[0]), [])
+        return tuple(row for row in rows if row.kind == "block" and row.measured)
+
+    def latencies(self, token: str, case: str, threads: int, driver: str | None = None) -> Packed:
         """All latencies of a line, pooled over its rounds: rows ``(ns, how many)``."""
-        files = [row.latencies for row in self._blocks(token, case, threads) if row.latencies]
+        files = [row.latencies for row in self.blocks(token, case, threads, driver) if row.latencies]
         return pool([np.load(self.path / file) for file in files])
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
-        """One line per token, case and number of threads, in the order of the plan."""
-        plan = self.meta["plan"]
-        return tuple(
-            self._line(token, case["name"], case["operation"], threads)
-            for case in plan["cases"]
-            for threads in plan["threads"]
-            for token in self.tokens
-        )
+        """One line per case, number of threads, driver and token, in the order of the plan."""
+        return tuple(self._line(key) for key in self._keys())
+
+    @property
+    def ranked(self) -> tuple[Line, ...]:
+        """The lines that may be held against each other: with a figure, and answered by the device."""
+        return tuple(line for line in self.lines if line.rounds and not line.local)
+
+    def line(self, token: str, case: str, threads: int, driver: str | None = None) -> Line | None:
+        """One line, or None."""
+        wanted = (token, case, threads, driver or self.drivers[0])
+        return next((x for x in self.lines if (x.token, x.case, x.threads, x.driver) == wanted), None)
 
     def table(self) -> pd.DataFrame:
         """The lines as a DataFrame; the unit is in each column's name (``_per_s``, ``_us``, ``_percent``)."""
-        import pandas as pd
+        from workbench.measure.frames import lines_frame
 
-        return pd.DataFrame([_flat(line) for line in self.lines])
+        return lines_frame(self)
+
+    def rows_table(self) -> pd.DataFrame:
+        """Every row as it was written, one block or failure each."""
+        from workbench.measure.frames import rows_frame
+
+        return rows_frame(self)
+
+    def latencies_table(self) -> pd.DataFrame:
+        """Every latency of every block: columns token, case, threads, driver, round, ``latency_ns``, ``calls``."""
+        from workbench.measure.frames import latencies_frame
+
+        return latencies_frame(self)
 
     def ratios(self, baseline: str | None = None) -> tuple[Ratio, ...]:
         """Every other token's throughput over the baseline's (default: the first token named)."""
@@ -131,13 +133,32 @@ class Run:
         for line in self.lines:
             if line.token == base:
                 continue
-            theirs = {row.round: row for row in self._blocks(line.token, line.case, line.threads)}
-            ours = {row.round: row for row in self._blocks(base, line.case, line.threads)}
-            both = sorted(round for round in theirs.keys() & ours.keys() if round is not None)
-            if both:
-                ratio = paired_ratio(_rates(theirs[r] for r in both), _rates(ours[r] for r in both))
-                found.append(Ratio(line.case, line.threads, line.token, base, ratio, len(both)))
+            theirs, ours = self.rounds_in_common(line, base)
+            if theirs:
+                ratio = paired_ratio(rates(theirs), rates(ours))
+                found.append(Ratio(line.case, line.threads, line.token, base, ratio, len(theirs)))
         return tuple(found)
+
+    def rounds_in_common(self, line: Line, baseline: str) -> tuple[list[Row], list[Row]]:
+        """The blocks of a line and those of the same line of another token, of the rounds that both have."""
+        sides = [
+            {row.round: row for row in self.blocks(token, line.case, line.threads, line.driver)}
+            for token in (line.token, baseline)
+        ]
+        both = [
+            r for r in sides[0] if r in sides[1] and all(side[r].rate_per_s is not None for side in sides)
+        ]
+        return [sides[0][r] for r in both], [sides[1][r] for r in both]
+
+    def saturation(self, token: str, case: str, driver: str | None = None) -> Saturation | None:
+        """How throughput grows with the threads, and where it stops; None with fewer than three thread counts."""
+        name = driver or self.drivers[0]
+        sweep = {
+            line.threads: rates(self.blocks(token, case, line.threads, name))
+            for line in self.lines
+            if (line.token, line.case, line.driver) == (token, case, name) and line.rounds
+        }
+        return fit(sweep) if len(sweep) >= 3 else None
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -146,128 +167,82 @@ class Run:
         load, cores = machine["load_average"][0], machine["cores"] or 1
         if load > BUSY * cores:
             found.append(f"the machine was busy before the run: load {load:g} on {cores} cores")
+        found += self._meanwhile()
         if machine["governor"] not in (None, "performance"):
             found.append(f"the CPU governor was {machine['governor']}: its clock may have changed meanwhile")
-        if self.driver != "c-kernel":
+        if "cffi-abi" in self.drivers:
             found.append("measured by Python threads (no compiled kernel): see the floor of each line")
-        if max(self.meta["plan"]["threads"]) > (machine["cores_usable"] or 1):
+        if max((row.threads for row in self.rows), default=0) > (machine["cores_usable"] or 1):
             found.append("more threads than cores: a software token then shows the scheduler as well")
         return tuple(found)
 
-    def _blocks(self, token: str, case: str, threads: int) -> list[Row]:
-        return [row for row in self._of(token, case, threads) if row.kind == "block" and row.measured]
+    def _meanwhile(self) -> list[str]:
+        """What the machine did during the run."""
+        found = []
+        cores = self.meta["machine"]["cores_usable"] or 1
+        floors = [
+            row
+            for row in self.rows
+            if row.kind == "floor" and row.measured and row.threads <= cores and row.wall_s
+        ]
+        shares = [row.cpu_s / (row.wall_s * row.threads) for row in floors if row.driver == "c-kernel"]
+        if shares and float(np.median(shares)) < IDLE_SHARE:
+            found.append(
+                f"the machine was busy during the run: threads that never wait had a CPU for {np.median(shares):.0%} of their time"
+            )
+        if self.end.get("stolen_share") is not None and self.end["stolen_share"] > TAKEN:
+            found.append(f"the hypervisor took {self.end['stolen_share']:.0%} of the CPU time during the run")
+        if self.end.get("throttle_events"):
+            found.append(f"the CPU was throttled {self.end['throttle_events']} times during the run")
+        return found
 
-    def _of(self, token: str, case: str, threads: int) -> list[Row]:
-        return self._by_line.get((token, case, threads), [])
+    def _keys(self) -> list[Key]:
+        plan = self.meta["plan"]
+        planned = () if isinstance(plan["threads"], str) else tuple(plan["threads"])
+        seen: dict[str, dict[int, None]] = {}
+        for row in self.rows:
+            if row.kind == "block" and row.threads:
+                seen.setdefault(row.case, {})[row.threads] = None
+        return [
+            (token, case["name"], threads, driver)
+            for case in plan["cases"]
+            for threads in planned or sorted(seen.get(case["name"], {}))
+            for driver in self.drivers
+            for token in self.tokens
+            # a knee is sought on each token and driver by itself
+            if planned or (token, case["name"], threads, driver) in self._by_line
+        ]
 
     @cached_property
-    def _by_line(self) -> dict[tuple[str, str, int], list[Row]]:
-        grouped: dict[tuple[str, str, int], list[Row]] = {}
+    def _by_line(self) -> dict[Key, list[Row]]:
+        grouped: dict[Key, list[Row]] = {}
         for row in self.rows:
-            grouped.setdefault((row.token, row.case, row.threads), []).append(row)
+            grouped.setdefault((row.token, row.case, row.threads, row.driver), []).append(row)
         return grouped
 
-    def _floor(self, token: str, operation: str, threads: int) -> float:
-        rows = [row for row in self._of(token, "", threads) if row.kind == "floor"]
-        found = [row.p50_ns for row in rows if row.operation == operation and row.p50_ns is not None]
-        return float(np.median(found)) if found else float("nan")
+    @cached_property
+    def _cases(self) -> dict[str, dict[str, Any]]:
+        return {case["name"]: case for case in self.meta["plan"]["cases"]}
 
-    def _line(self, token: str, case: str, operation: str, threads: int) -> Line:
-        everything, blocks = self._of(token, case, threads), self._blocks(token, case, threads)
-        lost = [row for row in everything if not row.measured]
-        pooled = self.latencies(token, case, threads)
-        p90, p99, largest = percentiles(pooled, (90, 99, 100))
-        rate = median_interval(_rates(blocks))
-        p50 = median_interval([row.p50_ns for row in blocks if row.p50_ns is not None])
-        floor = self._floor(token, operation, threads)
-        errors: dict[str, int] = {}
-        for row in everything:
-            for name, count in row.errors.items():
-                errors[name] = errors.get(name, 0) + count
-        cpu, calls = sum(row.cpu_s for row in blocks), sum(row.successes + row.failures for row in blocks)
-        wall = sum(row.wall_s * row.threads for row in blocks)
-        outcome = "ok" if not lost else "incomplete" if blocks else lost[0].outcome
-        line = Line(
-            token=token,
+    def floors(self, token: str, operation: str, threads: int, driver: str) -> list[Row]:
+        """The blocks of the same calls on the null module, in the token's own worker."""
+        rows = self._by_line.get((token, "", threads, driver), [])
+        return [row for row in rows if row.kind == "floor" and row.measured and row.operation == operation]
+
+    def _line(self, key: Key) -> Line:
+        token, name, threads, driver = key
+        case = self._cases[name]
+        return line_of(
+            self._by_line.get(key, []),
+            self.latencies(*key),
+            key=key,
             case=case,
-            threads=threads,
-            outcome=outcome if everything else "not run",
-            detail=_reasons(lost),
-            driver=self.driver,
-            rounds=len(blocks),
-            successes=sum(row.successes for row in blocks),
-            errors=errors,
-            rate=rate,
-            p50=p50,
-            p90_ns=p90,
-            p99_ns=p99,
-            max_ns=largest,
-            floor_ns=floor,
-            cpu_ns=cpu / calls * 1e9 if calls else float("nan"),
-            cpu_share=cpu / wall if wall else float("nan"),
-            warnings=(),
+            loop=self.loop,
+            floors=self.floors(token, case["operation"], threads, driver),
+            round_trip_ns=self.meta["disclosure"].get(token, {}).get("round_trip_ns"),
         )
-        paces = {row.pace_per_s for row in blocks if row.pace_per_s}
-        paced = tuple(
-            f"paced at {pace:g} per second by the token's budget: its rate says nothing" for pace in paces
-        )
-        return attrs.evolve(line, warnings=_doubts(line) + paced) if blocks else line
-
-
-def _rates(rows: Any) -> list[float]:
-    return [row.rate_per_s for row in rows if row.rate_per_s is not None]
-
-
-def _reasons(lost: Sequence[Row]) -> str:
-    counted: dict[str, int] = {}
-    for row in lost:
-        text = f"{row.outcome}: {row.detail}" if row.detail else row.outcome
-        counted[text] = counted.get(text, 0) + 1
-    return "; ".join(f"{text} ({count} blocks)" if count > 1 else text for text, count in counted.items())
-
-
-def _doubts(line: Line) -> tuple[str, ...]:
-    found = []
-    if line.rounds < FEW_ROUNDS:
-        found.append(f"{line.rounds} rounds: the interval is rough")
-    if line.successes < 100 * TAIL_CALLS:
-        found.append(f"{line.successes} calls: too few for a 99th percentile")
-    if line.floor_share > FLOOR_SHARE:
-        found.append(f"the harness needs {line.floor_share:.0%} of the latency")
-    if line.errors:
-        found.append(", ".join(f"{count} calls answered {name}" for name, count in line.errors.items()))
-    return tuple(found)
-
-
-def _flat(line: Line) -> dict[str, object]:
-    return {
-        "token": line.token,
-        "case": line.case,
-        "threads": line.threads,
-        "outcome": line.outcome,
-        "rounds": line.rounds,
-        "successes": line.successes,
-        "failures": sum(line.errors.values()),
-        "throughput_per_s": line.rate.value,
-        "throughput_low_per_s": line.rate.low,
-        "throughput_high_per_s": line.rate.high,
-        "p50_us": line.p50.value / 1e3,
-        "p50_low_us": line.p50.low / 1e3,
-        "p50_high_us": line.p50.high / 1e3,
-        "p90_us": line.p90_ns / 1e3,
-        "p99_us": line.p99_ns / 1e3,
-        "max_us": line.max_ns / 1e3,
-        "floor_us": line.floor_ns / 1e3,
-        "floor_percent": 100 * line.floor_share,
-        "cpu_us": line.cpu_ns / 1e3,
-        "cpu_percent": 100 * line.cpu_share,
-        "driver": line.driver,
-        "detail": line.detail,
-        "warnings": "; ".join(line.warnings),
-    }
 
 
 def load(path: Path | str) -> Run:
     """Read a run directory. Errors: ``WorkbenchError`` where it is none."""
-    meta, rows = read_run(Path(path))
-    return Run(Path(path), meta, rows)
+    return Run(Path(path), *read_run(Path(path)))

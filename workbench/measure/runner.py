@@ -15,11 +15,12 @@ import attrs
 
 from workbench import tokens as token_room
 from workbench.faults import WorkbenchError
+from workbench.measure import calibration
 from workbench.measure.drivers import DRIVERS, default_driver
 from workbench.measure.guarded import case_cost, opening_cost
 from workbench.measure.lanes import Lane, Lost
 from workbench.measure.plan import Case, Plan, plan_named
-from workbench.measure.provenance import machine, packages
+from workbench.measure.provenance import Watch, machine, packages
 from workbench.measure.results import Run, load
 from workbench.measure.store import Row, RunWriter
 from workbench.measure.subject import Block
@@ -100,7 +101,7 @@ def bench(
             stack.callback(lanes[-1].close)
         try:
             _Measurement(chosen, lanes, writer, order, on_progress, on_announcement).run(
-                {"driver": name, "seed": seed, "tokens": {lane.label: lane.token for lane in lanes}}
+                {"drivers": [name], "seed": seed, "tokens": {lane.label: lane.token for lane in lanes}}
             )
         except WorkbenchError:
             _discard_if_empty(writer.path)
@@ -169,6 +170,7 @@ class _Measurement:
         self.done = 0
 
     def run(self, meta: dict[str, Any]) -> None:
+        watch = Watch()
         self._open(meta)
         lengths = self._prepare()
         self._announce_blocks(lengths)
@@ -186,15 +188,18 @@ class _Measurement:
             self._report(f"{text} on {step.lane.label}", step.lane, (planned - spent) * pace)
             self._block(step)
             spent += step.seconds + self.plan.warmup
+        self.writer.write_end({"ended": _now(), **watch.seen()})
 
     def _open(self, meta: dict[str, Any]) -> None:
         found: dict[str, object] = {}
+        told: dict[str, object] = {}
         lost = []
         for lane in self.lanes:
             self._report(f"opening {lane.label}", lane)
             self._announce_opening(lane)
             try:
                 found[lane.label] = lane.open()
+                told[lane.label] = lane.disclose()
             except Lost as error:
                 found[lane.label] = {"unknown": f"{error.outcome}: {error.detail}"}
                 lost.append(
@@ -212,6 +217,8 @@ class _Measurement:
                 "machine": machine(),
                 "packages": packages(),
                 "provenance": found,
+                "disclosure": told,
+                "calibration": calibration.stored(),
             }
         )
         for row in lost:
@@ -312,7 +319,7 @@ class _Measurement:
 
 def _filled(row: Row, made: Block, seconds: float) -> Row:
     failed = made.successes == 0 or made.gave_up
-    p50, p90, p99, largest = made.quantiles() if made.successes else (None,) * 4
+    p50, p90, p99, p999, largest = made.quantiles() if made.successes else (None,) * 5
     return attrs.evolve(
         row,
         outcome="failed" if failed else "ok",
@@ -327,6 +334,7 @@ def _filled(row: Row, made: Block, seconds: float) -> Row:
         p50_ns=p50,
         p90_ns=p90,
         p99_ns=p99,
+        p999_ns=p999,
         max_ns=largest,
     )
 

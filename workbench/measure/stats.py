@@ -12,7 +12,16 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "median_interval", "pack", "paired_ratio", "percentiles", "pool"]
+__all__ = [
+    "Interval",
+    "mean",
+    "median_interval",
+    "median_ratio",
+    "pack",
+    "paired_ratio",
+    "percentiles",
+    "pool",
+]
 
 RESAMPLES = 4000
 SIGNIFICANT_BITS = 11  # a packed latency is within 1/2048 of the measured one
@@ -29,6 +38,11 @@ class Interval:
 
     def __contains__(self, number: float) -> bool:
         return self.low <= number <= self.high
+
+    @property
+    def known(self) -> bool:
+        """Whether there were values enough for an interval."""
+        return not np.isnan(self.low)
 
 
 def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
@@ -51,6 +65,28 @@ def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], see
     """
     pairs = zip(numerators, denominators, strict=True)
     return median_interval([a / b for a, b in pairs if b], seed)
+
+
+def median_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
+    """The ratio of two medians whose rounds do not belong together, as those of two runs; both are resampled.
+
+    Nothing cancels here: what a slower machine did to one of the two is in the ratio.
+    """
+    above, below = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
+    if not above.size or not below.size or not np.median(below):
+        return Interval(np.nan, np.nan, np.nan)
+    middle = float(np.median(above) / np.median(below))
+    if min(above.size, below.size) < 3:
+        return Interval(middle, np.nan, np.nan)
+    draw = np.random.default_rng(seed)
+    medians = [
+        np.median(values[draw.integers(values.size, size=(RESAMPLES, values.size))], axis=1)
+        for values in (above, below)
+    ]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = medians[0] / medians[1]
+    low, high = np.percentile(ratios[np.isfinite(ratios)], [2.5, 97.5])
+    return Interval(middle, float(low), float(high))
 
 
 def pack(latencies: npt.NDArray[np.uint64]) -> Packed:
@@ -78,6 +114,13 @@ def pool(packed: Sequence[Packed]) -> Packed:
         return np.empty((0, 2), dtype=np.uint64)
     together = np.vstack(rows)
     return together[np.argsort(together[:, 0], kind="stable")]
+
+
+def mean(packed: Packed) -> float:
+    """The mean in ns, of the packed values; nan where there are none."""
+    if packed.size == 0:
+        return float("nan")
+    return float(np.average(packed[:, 0].astype(float), weights=packed[:, 1].astype(float)))
 
 
 def percentiles(packed: Packed, percents: Sequence[float]) -> list[float]:

@@ -1,8 +1,9 @@
 """A run on disk: ``run.json`` (what was run on what), ``rows.jsonl`` (block by block), ``latencies/*.npy``.
 
 A row is written and flushed before the next block starts, so that whatever ends a run, the measured blocks
-stay. Nothing is ever overwritten. ``SCHEMA_VERSION`` rises with every change that an older reader would
-misread; ``_MIGRATIONS`` then lifts older runs.
+stay. ``end.json`` says what the machine did meanwhile, and only a run that was finished has one. Nothing is ever
+overwritten. ``SCHEMA_VERSION`` rises with every change that an older reader would misread; ``_MIGRATIONS`` then
+lifts older runs.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from workbench.measure.stats import Packed
 
 __all__ = ["SCHEMA_VERSION", "Row", "RunWriter", "read_run"]
 
-SCHEMA_VERSION = 1
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # version → to the next
+SCHEMA_VERSION = 2
+Records = tuple[dict[str, Any], list[dict[str, Any]]]  # run.json, rows
 
 
 @attrs.frozen
@@ -57,6 +58,7 @@ class Row:
     p50_ns: float | None = None
     p90_ns: float | None = None
     p99_ns: float | None = None
+    p999_ns: float | None = None
     max_ns: float | None = None
     latencies: str | None = None
     pace_per_s: float | None = None
@@ -100,6 +102,14 @@ class RunWriter:
         except OSError as error:
             raise _unwritable(self.path, error) from None
 
+    def write_end(self, end: Mapping[str, Any]) -> None:
+        """Write ``end.json``: the run is finished."""
+        try:
+            with (self.path / "end.json").open("x", encoding="utf-8") as file:
+                file.write(json.dumps(end, indent=1, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
     def append(self, row: Row, latencies: Packed | None = None) -> Row:
         """Write a row, and its latencies before it; the row as written."""
         try:
@@ -114,28 +124,46 @@ class RunWriter:
         return row
 
 
-def read_run(path: Path) -> tuple[dict[str, Any], tuple[Row, ...]]:
-    """``(meta, rows)`` of a run directory; a last line that a killed writer left half done is dropped.
+def read_run(path: Path) -> tuple[dict[str, Any], tuple[Row, ...], dict[str, Any]]:
+    """``(meta, rows, end)`` of a run directory; a last line that a killed writer left half done is dropped.
 
-    Errors: ``WorkbenchError`` where it is no run, or one of a newer workbench.
+    ``end`` is empty for a run that was not finished. Errors: ``WorkbenchError`` where it is no run, or one of a
+    newer workbench.
     """
     try:
         meta = json.loads((path / "run.json").read_text(encoding="utf-8"))
         lines = (path / "rows.jsonl").read_text(encoding="utf-8").split("\n")
+        end = path / "end.json"
+        ended = json.loads(end.read_text(encoding="utf-8")) if end.exists() else {}
+        records = [json.loads(line) for line in lines[:-1] if line]
     except (OSError, ValueError):
         raise WorkbenchError(
             f"{path} is not a run directory: it lacks a readable run.json and rows.jsonl"
         ) from None
-    version = meta.get("schema_version")
+    version = meta.get("schema_version") if isinstance(meta, dict) else None
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise WorkbenchError(
             f"{path} has schema version {version}, this workbench reads up to {SCHEMA_VERSION}: use a newer one"
         )
-    records = [json.loads(line) for line in lines[:-1] if line]
-    while version < SCHEMA_VERSION:
-        records = [_MIGRATIONS[version](record) for record in records]
-        version += 1
-    return meta, tuple(Row(**record) for record in records)
+    for older in range(version, SCHEMA_VERSION):
+        meta, records = _MIGRATIONS[older](meta, records)
+    return meta, tuple(Row(**record) for record in records), ended
+
+
+def _from_1(meta: dict[str, Any], records: list[dict[str, Any]]) -> Records:
+    """Version 1 had one driver, a closed loop only, and disclosed nothing beyond the token's provenance."""
+    plan = {"loop": "closed", **meta["plan"]}
+    return {
+        **meta,
+        "schema_version": 2,
+        "plan": plan,
+        "drivers": [meta["driver"]],
+        "disclosure": {},
+        "calibration": None,
+    }, records
+
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any], list[dict[str, Any]]], Records]] = {1: _from_1}
 
 
 def _plain(row: Row) -> dict[str, Any]:

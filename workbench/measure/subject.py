@@ -91,10 +91,10 @@ class Block:
     overdue: int = 0
     aside_s: float = 0.0
 
-    def quantiles(self) -> tuple[float, float, float, float]:
-        """p50, p90, p99 and the largest latency, in ns."""
-        p50, p90, p99, largest = percentiles(self.latencies, (50, 90, 99, 100))
-        return p50, p90, p99, largest
+    def quantiles(self) -> tuple[float, float, float, float, float]:
+        """p50, p90, p99, p99.9 and the largest latency, in ns."""
+        p50, p90, p99, p999, largest = percentiles(self.latencies, (50, 90, 99, 99.9, 100))
+        return p50, p90, p99, p999, largest
 
 
 class Stage:

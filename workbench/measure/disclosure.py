@@ -1,0 +1,158 @@
+"""What a figure must say about its device: round trip, firmware, FIPS mode, where hashing happens, what was declared.
+
+Each line says whether it was *measured* here (or read from the token) or *declared* in ``workbench.toml``
+(``[tokens.NAME.declared]``). What is neither is said to be unknown rather than left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from workbench.cryptoki import C, CryptokiError
+from workbench.faults import PolicyRefusal
+
+if TYPE_CHECKING:
+    from workbench.measure.results import Run
+    from workbench.tokens import Session, Token
+
+__all__ = ["LICENCE", "Fact", "disclose", "facts", "foot"]
+
+LICENCE = "Read your device's licence before you publish its figures: some forbid it."
+CALLS = 40
+LINK_NS = 15_000  # nothing that leaves the process comes back sooner
+RANDOM_BYTES = 8
+# In this order in every disclosure; only their owner can know them.
+DECLARED = ("HA size", "licence tier", "other clients")
+HASHES = ("SHA", "MD5", "RIPEMD", "SM3", "BLAKE")
+
+
+@attrs.frozen
+class Fact:
+    """A line of the disclosure. ``how``: measured, declared or unknown."""
+
+    name: str
+    value: str
+    how: str
+
+
+def disclose(token: Token) -> dict[str, Any]:
+    """In the token's worker: ``round_trip_ns`` (None where no link was seen) and ``facts``, as plain JSON values.
+
+    A token in production is asked nothing that was not announced, so nothing is measured there.
+    """
+    round_trip: float | None = None
+    if token.policy.announces:
+        seen = [Fact("round trip", "nothing was asked of a token in production for it", "unknown")]
+        seen.append(Fact("FIPS mode", "not asked", "unknown"))
+    else:
+        with token.session() as session:
+            round_trip, said = _round_trip(session)
+            seen = [Fact("round trip", said, "measured"), _fips(session)]
+    written = dict(token.origin.declared_facts)
+    for name in (*DECLARED, *(name for name in written if name not in DECLARED)):
+        known = name in written
+        seen.append(Fact(name, written.get(name, "not declared"), "declared" if known else "unknown"))
+    return {"round_trip_ns": round_trip, "facts": [attrs.asdict(fact) for fact in seen]}
+
+
+def facts(run: Run, token: str) -> tuple[Fact, ...]:
+    """The whole disclosure of one token of a run."""
+    known: Mapping[str, Any] = run.meta["provenance"].get(token, {})
+    found = [
+        Fact(title, str(known[name]), "measured")
+        for title, name in (
+            ("manufacturer, model", "model"),
+            ("firmware", "firmware"),
+            ("hardware", "hardware"),
+            ("library", "library"),
+            ("serial (hashed)", "serial_sha256"),
+            ("keys", "key_residency"),
+        )
+        if name in known
+    ]
+    found += [Fact(**fact) for fact in run.meta["disclosure"].get(token, {}).get("facts", ())]
+    return (*found, Fact("hashing", hashing(run.meta["plan"]["cases"]), "measured"))
+
+
+def foot(run: Run) -> str:
+    """The disclosure in a few lines, for under a figure; each item is marked (m) measured or (d) declared."""
+    lines = []
+    for token in run.tokens:
+        told = {fact.name: fact for fact in facts(run, token)}
+        names = ("library", "firmware", "round trip", "FIPS mode", *DECLARED)
+        items = [
+            f"{name} {told[name].value} ({told[name].how[0]})"
+            for name in names
+            if name in told and told[name].how != "unknown"
+        ]
+        unknown = [name for name in names if name not in told or told[name].how == "unknown"]
+        lines.append(
+            f"{token}: {', '.join(items)}" + (f"; not known: {', '.join(unknown)}" if unknown else "")
+        )
+    local = dict.fromkeys(f"{line.case} on {line.token}" for line in run.lines if line.local)
+    if local:
+        lines.append(f"answered by the client library: {', '.join(local)}")
+    return "\n".join([*lines, f"(m) measured, (d) declared. {LICENCE}"])
+
+
+def hashing(cases: Sequence[Mapping[str, Any]]) -> str:
+    """Who hashes, for the signatures of these cases: a mechanism with a hash in its name takes the message."""
+    signed = [case for case in cases if case["operation"] in ("sign", "verify")]
+    inside = [case["name"] for case in signed if _hashes(str(case["mechanism"]))]
+    outside = [case["name"] for case in signed if not _hashes(str(case["mechanism"]))]
+    parts = []
+    if inside:
+        parts.append(f"behind the call: {', '.join(inside)}")
+    if outside:
+        parts.append(f"before the call, on the host: {', '.join(outside)}")
+    return "; ".join(parts) or "no signature was measured"
+
+
+def _hashes(mechanism: str) -> bool:
+    # EdDSA and the signatures of FIPS 204 and 205 hash the message as a part of the scheme
+    whole = ("CKM_EDDSA", "CKM_ML_DSA", "CKM_SLH_DSA")
+    return mechanism.startswith(whole) or any(name in mechanism for name in HASHES)
+
+
+def _round_trip(session: Session) -> tuple[float | None, str]:
+    """The cheapest call that leaves the process, of two that a library can seldom answer by itself."""
+    calls: dict[str, Callable[[], object]] = {
+        f"C_GenerateRandom of {RANDOM_BYTES} bytes": lambda: C.GenerateRandom(session, RANDOM_BYTES),
+        "C_GetSessionInfo": lambda: C.GetSessionInfo(session),
+    }
+    medians = {}
+    for name, call in calls.items():
+        try:
+            medians[name] = _median_ns(call)
+        except (CryptokiError, PolicyRefusal):
+            continue
+    linked = {name: ns for name, ns in medians.items() if ns >= LINK_NS}
+    if not linked:
+        return None, "no link seen: every call returns within the process" if medians else "no call to try"
+    name = min(linked, key=lambda each: linked[each])
+    return linked[name], f"{linked[name] / 1e3:,.0f} µs, {name}"
+
+
+def _median_ns(call: Callable[[], object]) -> float:
+    call()  # the first one may open the link
+    taken = []
+    for _ in range(CALLS):
+        begin = time.perf_counter_ns()
+        call()
+        taken.append(time.perf_counter_ns() - begin)
+    return float(np.median(taken))
+
+
+def _fips(session: Session) -> Fact:
+    """The validation flags of the last operation (5.6.11); modules before v3.2 do not know the question."""
+    try:
+        flags = C.GetSessionValidationFlags(session)
+    except (CryptokiError, PolicyRefusal):
+        return Fact("FIPS mode", "the token cannot be asked (C_GetSessionValidationFlags, v3.2)", "unknown")
+    said = "the last operation was validated" if flags else "the last operation was not validated"
+    return Fact("FIPS mode", f"{said} (flags 0x{flags:X})", "measured")

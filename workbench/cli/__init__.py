@@ -18,6 +18,7 @@ from workbench.cli import (  # noqa: F401
     profiles,
     reporting,
     sweeping,
+    verdicts,
 )
 from workbench.cli.base import app
 from workbench.cryptoki import CryptokiError

@@ -1,0 +1,210 @@
+"""Many runs of one plan in the order of time: where did a line become slower or faster, and stay so?
+
+The detector is ours, because those that are kept (ruptures, Apache Otava) bring SciPy and more for a question of
+thirty lines: one line's history is short, a value per run, and a step is all that is asked for. It divides in two
+(binary segmentation): the place is the one that splits the ranks best, which an outlier cannot bend, and chance is
+judged by permutation of the same values, the best place sought anew each time. A step also has to be larger than the
+threshold, since a difference that can be shown need not be one that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from workbench.faults import WorkbenchError
+from workbench.measure.calibration import threshold_of
+from workbench.measure.comparison import QUANTITIES
+from workbench.measure.provenance import MACHINE_IS
+from workbench.measure.results import Run, load
+
+__all__ = ["History", "Series", "Step", "history", "runs_below", "steps"]
+
+LEAST = 3  # values on each side of a step: one run or two may be an accident
+PERMUTATIONS = 999
+CHANCE = 0.01  # probability of a step where there is none
+Values = npt.NDArray[np.float64]
+
+
+@attrs.frozen
+class Step:
+    """A change that stayed. ``at``: index of the first value after it; ``ratio``: of the median after to that before,
+    up to the steps next to it; ``chance``: how often a rearrangement of the values has as good a step.
+    """
+
+    at: int
+    ratio: float
+    chance: float
+
+
+@attrs.frozen
+class Series:
+    """One line's quantity over the runs. ``runs``: their names, ``values``: the median of each, in order of time."""
+
+    machine: str
+    token: str
+    case: str
+    threads: int
+    driver: str
+    quantity: str
+    runs: tuple[str, ...]
+    values: tuple[float, ...]
+    steps: tuple[Step, ...]
+
+    def worse(self, step: Step) -> bool:
+        """Whether the step went the wrong way."""
+        return (step.ratio < 1) == (QUANTITIES[self.quantity] > 0)
+
+
+@attrs.frozen
+class History:
+    """All series of the runs, those with a step among them. ``runs``: how many were read."""
+
+    runs: int
+    series: tuple[Series, ...]
+
+    @property
+    def changed(self) -> tuple[Series, ...]:
+        """The series that have a step."""
+        return tuple(series for series in self.series if series.steps)
+
+    @property
+    def exit_code(self) -> int:
+        """0; 1 where the last step of some series was for the worse; 2 where no series was long enough."""
+        if not any(len(series.values) >= 2 * LEAST for series in self.series):
+            return 2
+        return int(any(series.worse(series.steps[-1]) for series in self.changed))
+
+
+def steps(values: Sequence[float], threshold: float) -> tuple[Step, ...]:
+    """The steps of a series that chance does not explain and that exceed ``threshold``, a part of 1."""
+    logs = np.log(np.asarray(values, dtype=float))
+    generator = np.random.default_rng(0)
+    found: dict[int, float] = {}
+    _divide(logs, 0, logs.size, threshold, generator, found)
+    places = sorted(found)
+    bounds = [0, *places, logs.size]
+    made = []
+    for before, at, after in zip(bounds, places, bounds[2:], strict=True):
+        ratio = float(np.exp(np.median(logs[at:after]) - np.median(logs[before:at])))
+        if abs(ratio - 1) > threshold:
+            made.append(Step(at, ratio, found[at]))
+    return tuple(made)
+
+
+def _divide(
+    logs: Values,
+    begin: int,
+    end: int,
+    threshold: float,
+    generator: np.random.Generator,
+    found: dict[int, float],
+) -> None:
+    part = logs[begin:end]
+    if part.size < 2 * LEAST:
+        return
+    ranks = _ranks(part)
+    best, place = _best(ranks[None, :])
+    # row by row the same ranks in another order
+    drawn = generator.permuted(np.tile(ranks, (PERMUTATIONS, 1)), axis=1)
+    chance = float((1 + np.count_nonzero(_best(drawn)[0] >= best[0] - 1e-9)) / (PERMUTATIONS + 1))
+    at = begin + int(place[0])
+    size = abs(float(np.exp(np.median(logs[at:end]) - np.median(logs[begin:at]))) - 1)
+    if chance > CHANCE or size <= threshold:
+        return
+    found[at] = chance
+    _divide(logs, begin, at, threshold, generator, found)
+    _divide(logs, at, end, threshold, generator, found)
+
+
+def _ranks(values: Values) -> Values:
+    """1 to n; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return np.asarray((ends - (counts - 1) / 2)[inverse])
+
+
+def _best(ranks: Values) -> tuple[Values, npt.NDArray[np.intp]]:
+    """For each row of ranks, the strength of its best split and where it is.
+
+    The strength is Mann and Whitney's statistic, freed of its dependence on the sizes of the two sides.
+    """
+    n = ranks.shape[1]
+    left = np.arange(LEAST, n - LEAST + 1)
+    sums = np.cumsum(ranks, axis=1)[:, left - 1]
+    expected = left * (n + 1) / 2
+    spread = np.sqrt(left * (n - left) * (n + 1) / 12)
+    strengths = np.abs(sums - expected) / spread
+    places = strengths.argmax(axis=1)
+    return strengths[np.arange(len(ranks)), places], left[places]
+
+
+def runs_below(directories: Iterable[Path]) -> tuple[Run, ...]:
+    """Every run in these directories (a run's own, or one that holds runs), in order of time.
+
+    Errors: ``WorkbenchError`` where there is none.
+    """
+    found: dict[Path, Run] = {}
+    for directory in directories:
+        for file in (directory / "run.json", *sorted(directory.glob("*/run.json"))):
+            if file.is_file():
+                found[file.resolve()] = load(file.parent)
+    if not found:
+        raise WorkbenchError(
+            f"there is no run in {', '.join(str(d) for d in directories) or 'no directory'}: "
+            "name directories that `workbench bench --out` filled"
+        )
+    return tuple(sorted(found.values(), key=lambda run: str(run.meta["created"])))
+
+
+def history(runs: Sequence[Run], threshold: float | None = None) -> History:
+    """The history of every line that at least two runs of one machine have; see ``steps``.
+
+    ``threshold``: default this machine's own, as the newest run has it.
+    """
+    gathered: dict[tuple[Any, ...], list[tuple[str, float]]] = {}
+    for run in runs:
+        machine = " ".join(str(run.meta["machine"].get(name)) for name in MACHINE_IS)
+        cases = {case["name"]: _what(case, run.loop) for case in run.meta["plan"]["cases"]}
+        for line in run.lines:
+            values = {"throughput": line.rate.value, "p50": line.p50.value, "cpu": line.cpu_ns}
+            key = (machine, line.token, line.case, line.threads, line.driver, cases[line.case])
+            for quantity, value in values.items():
+                if line.rounds and value > 0:
+                    gathered.setdefault((*key, quantity), []).append((run.path.name, value))
+    calibration = next((run.meta["calibration"] for run in reversed(runs) if run.meta["calibration"]), None)
+    series = []
+    for (machine, token, case, threads, driver, _, quantity), points in gathered.items():
+        if len(points) < 2:
+            continue
+        medians = tuple(value for _, value in points)
+        counts = (
+            threshold_of(calibration, quantity, paired=False, threads=threads, looks=1)
+            if threshold is None
+            else threshold
+        )
+        series.append(
+            Series(
+                machine,
+                token,
+                case,
+                threads,
+                driver,
+                quantity,
+                tuple(name for name, _ in points),
+                medians,
+                steps(medians, counts),
+            )
+        )
+    return History(len(runs), tuple(series))
+
+
+def _what(case: dict[str, Any], loop: str) -> str:
+    """What is measured: a case of one name that does something else is another series."""
+    defaults = (None, False, 0, "", "all", "session", "counter")
+    return repr((loop, sorted((key, value) for key, value in case.items() if value not in defaults)))

@@ -154,7 +154,7 @@ def compare_tokens(
         if name not in run.tokens:
             raise WorkbenchError(f"{run.path.name} has no token {name!r}; it has {', '.join(run.tokens)}")
     lines = [line for line in run.lines if line.token == subject]
-    rules = _Rules(run.meta["calibration"], threshold, paired=True, lines=len(lines))
+    rules = _Rules(run.meta.get("calibration"), threshold, paired=True, lines=len(lines))
     compared = []
     for line in lines:
         theirs, ours = run.rounds_in_common(line, base)
@@ -183,7 +183,10 @@ def compare_runs(run: Run, baseline: Run, threshold: float | None = None) -> Com
         )
     planned = [line for line in baseline.lines if line.token in tokens]
     rules = _Rules(
-        run.meta["calibration"] or baseline.meta["calibration"], threshold, paired=False, lines=len(planned)
+        run.meta.get("calibration") or baseline.meta.get("calibration"),
+        threshold,
+        paired=False,
+        lines=len(planned),
     )
     compared = []
     for before in planned:

@@ -33,7 +33,7 @@ HASHES = ("SHA", "MD5", "RIPEMD", "SM3", "BLAKE")
 
 @attrs.frozen
 class Fact:
-    """A line of the disclosure. ``how``: measured, declared or unknown."""
+    """A line of the disclosure. ``how``: measured, declared, derived (from the plan) or unknown."""
 
     name: str
     value: str
@@ -75,8 +75,8 @@ def facts(run: Run, token: str) -> tuple[Fact, ...]:
         )
         if name in known
     ]
-    found += [Fact(**fact) for fact in run.meta["disclosure"].get(token, {}).get("facts", ())]
-    return (*found, Fact("hashing", hashing(run.meta["plan"]["cases"]), "measured"))
+    found += [Fact(**fact) for fact in run.meta.get("disclosure", {}).get(token, {}).get("facts", ())]
+    return (*found, Fact("hashing", hashing(run.meta["plan"]["cases"]), "derived"))
 
 
 def foot(run: Run) -> str:

@@ -177,7 +177,7 @@ def history(runs: Sequence[Run], threshold: float | None = None) -> History:
             for quantity, value in values.items():
                 if line.rounds and value > 0:
                     gathered.setdefault((*key, quantity), []).append((run.path.name, value))
-    calibration = next((run.meta["calibration"] for run in reversed(runs) if run.meta["calibration"]), None)
+    calibration = next((c for run in reversed(runs) if (c := run.meta.get("calibration"))), None)
     series = []
     for (machine, token, case, threads, driver, _, quantity), points in gathered.items():
         if len(points) < 2:

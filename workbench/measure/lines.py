@@ -79,10 +79,10 @@ def line_of(
     floors: Sequence[Row],
     round_trip_ns: float | None,
 ) -> Line:
-    """The line of these rows. ``key``: token, case, threads, driver; ``case``: the case as ``run.json`` has it;
+    """The line of these blocks, or of the reason why there are none. ``key``: token, case, threads, driver; ``case``: the case as ``run.json`` has it;
     ``floors``: the rows of the same calls on the null module.
     """
-    blocks = [row for row in rows if row.kind == "block" and row.measured]
+    blocks = [row for row in rows if row.measured]
     lost = [row for row in rows if not row.measured]
     p90, p99, p999, largest = percentiles(latencies, (90, 99, 99.9, 100))
     errors: dict[str, int] = {}

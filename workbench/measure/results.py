@@ -206,12 +206,19 @@ class Run:
         return [
             (token, case["name"], threads, driver)
             for case in plan["cases"]
-            for threads in planned or sorted(seen.get(case["name"], {}))
+            for threads in planned or sorted(seen.get(case["name"], {})) or (1,)
             for driver in self.drivers
             for token in self.tokens
-            # a knee is sought on each token and driver by itself
-            if planned or (token, case["name"], threads, driver) in self._by_line
+            # a knee is sought on each token and driver by itself, and hosts have threads of their own
+            if (planned and "hosts" not in self.meta) or self._about((token, case["name"], threads, driver))
         ]
+
+    def _about(self, key: Key) -> list[Row]:
+        """The blocks of a line; where there are none, why its case could not be prepared."""
+        blocks = [row for row in self._by_line.get(key, []) if row.kind == "block"]
+        token, case, _, driver = key
+        prepared = self._by_line.get((token, case, 0, driver), [])
+        return blocks or [row for row in prepared if row.kind == "prepare" and not row.measured]
 
     @cached_property
     def _by_line(self) -> dict[Key, list[Row]]:
@@ -233,13 +240,13 @@ class Run:
         token, name, threads, driver = key
         case = self._cases[name]
         return line_of(
-            self._by_line.get(key, []),
+            self._about(key),
             self.latencies(*key),
             key=key,
             case=case,
             loop=self.loop,
             floors=self.floors(token, case["operation"], threads, driver),
-            round_trip_ns=self.meta["disclosure"].get(token, {}).get("round_trip_ns"),
+            round_trip_ns=self.meta.get("disclosure", {}).get(token, {}).get("round_trip_ns"),
         )
 
 

@@ -157,7 +157,7 @@ def _from_1(meta: dict[str, Any], records: list[dict[str, Any]]) -> Records:
         **meta,
         "schema_version": 2,
         "plan": plan,
-        "drivers": [meta["driver"]],
+        "drivers": meta.get("drivers") or [meta["driver"]],
         "disclosure": {},
         "calibration": None,
     }, records

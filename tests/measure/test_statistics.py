@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.measure.stats import median_interval, pack, paired_ratio, percentiles, pool
+from workbench.measure.stats import mean, median_interval, median_ratio, pack, paired_ratio, percentiles, pool
 
 latencies = st.lists(st.integers(1, 2**40), min_size=1, max_size=300)
 rates = st.lists(st.floats(1.0, 1e7), min_size=3, max_size=30)
@@ -85,3 +85,23 @@ def test_the_interval_holds_the_true_median_about_as_often_as_it_says() -> None:
     generator = np.random.default_rng(1)
     held = sum(0.0 in median_interval(generator.normal(size=12).tolist(), seed) for seed in range(300))
     assert 0.88 < held / 300 <= 1.0
+
+
+@given(rates, rates, st.floats(0.01, 100))
+def test_a_ratio_of_medians_scales_and_encloses_its_value(
+    above: list[float], below: list[float], factor: float
+) -> None:
+    ratio = median_ratio([value * factor for value in above], below)
+    assert ratio.value == pytest.approx(factor * np.median(above) / np.median(below))
+    assert ratio.low <= ratio.value * (1 + 1e-9)
+    assert ratio.value <= ratio.high * (1 + 1e-9)
+
+
+def test_a_ratio_of_medians_needs_three_rounds_on_both_sides_for_an_interval() -> None:
+    assert not median_ratio([1.0, 2.0], [1.0, 2.0, 3.0]).known
+    assert math.isnan(median_ratio([], [1.0]).value)
+
+
+@given(latencies)
+def test_the_mean_is_within_a_thousandth_of_the_exact_one(values: list[int]) -> None:
+    assert mean(packed(values)) == pytest.approx(np.mean(np.array(values, dtype=float)), rel=1e-3)

@@ -81,6 +81,8 @@ def calibrate(
     token: str = "sandbox",
     repeats: int = 8,
     cases: Sequence[str] = ("ECDSA P-256 sign", "SHA-256 1 KiB"),
+    rounds: int = ROUNDS,
+    seconds: float = SECONDS,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Measure this machine's noise with a sandbox token; plain JSON values, which ``store`` keeps.
@@ -101,8 +103,8 @@ def calibrate(
         "calibrate",
         tuple(CASES[name] for name in cases),
         threads=threads,
-        rounds=ROUNDS,
-        seconds=SECONDS,
+        rounds=rounds,
+        seconds=seconds,
         warmup=WARMUP,
     )
     runs: list[Run] = []
@@ -121,7 +123,8 @@ def calibrate(
             "driver": runs[0].driver,
             "token": token,
             "repeats": repeats,
-            "rounds": ROUNDS,
+            "rounds": rounds,
+            "block_seconds": seconds,
             "seconds": round(time.monotonic() - started, 1),
             "clock_step_ns": _clock_step(runs),
             "floor_ns": _floors(runs),

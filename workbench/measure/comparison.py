@@ -26,7 +26,7 @@ from workbench.measure.store import Row
 __all__ = ["QUANTITIES", "Change", "Comparison", "LineComparison", "compare_runs", "compare_tokens", "judge"]
 
 QUANTITIES = {"throughput": 1, "p50": -1, "cpu": -1}  # 1: more is better
-CPU_COUNTS = 0.10  # of the wall time on a CPU; below it the CPU time is not what a call waits for
+CPU_COUNTS = 0.10  # of the median latency; below it the CPU time is not what a call waits for
 CLOCK_STEPS = 2.0  # ns: medians of very short calls move in steps of the clock
 # A plan may be repeated longer or shorter: these members of it do not change what is measured.
 LENGTHS = frozenset({"name", "title", "rounds", "seconds", "warmup", "threads", "cases", "drivers"})
@@ -127,7 +127,7 @@ def judge(
     found = []
     for quantity in QUANTITIES:
         above, below = _values(new, quantity), _values(old, quantity)
-        if quantity == "cpu" and min(_cpu_share(new), _cpu_share(old)) < CPU_COUNTS:
+        if quantity == "cpu" and min(_cpu_part(new), _cpu_part(old)) < CPU_COUNTS:
             continue
         threshold = thresholds[quantity]
         if quantity == "p50" and below:
@@ -279,9 +279,10 @@ def _values(rows: Sequence[Row], quantity: str) -> list[float]:
     return [row.cpu_s / max(1, row.successes + row.failures) for row in rows]
 
 
-def _cpu_share(rows: Sequence[Row]) -> float:
-    wall = sum(row.wall_s * row.threads for row in rows)
-    return sum(row.cpu_s for row in rows) / wall if wall else 0.0
+def _cpu_part(rows: Sequence[Row]) -> float:
+    # not of the wall time: a busy machine takes its share of that
+    latency = [row.p50_ns or 0.0 for row in rows]
+    return float(np.median(_values(rows, "cpu")) * 1e9 / np.median(latency)) if any(latency) else 0.0
 
 
 def _ruler_shift(run: Run, baseline: Run, line: Line, cases: Sequence[Mapping[str, Any]]) -> float:

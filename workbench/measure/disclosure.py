@@ -17,10 +17,11 @@ from workbench.cryptoki import C, CryptokiError
 from workbench.faults import PolicyRefusal
 
 if TYPE_CHECKING:
+    from workbench.cryptoki import SessionLike
     from workbench.measure.results import Run
-    from workbench.tokens import Session, Token
+    from workbench.tokens import Token
 
-__all__ = ["LICENCE", "Fact", "disclose", "facts", "foot"]
+__all__ = ["LICENCE", "Fact", "disclose", "facts", "foot", "hashing", "measured_round_trip"]
 
 LICENCE = "Read your device's licence before you publish its figures: some forbid it."
 CALLS = 40
@@ -51,7 +52,7 @@ def disclose(token: Token) -> dict[str, Any]:
         seen.append(Fact("FIPS mode", "not asked", "unknown"))
     else:
         with token.session() as session:
-            round_trip, said = _round_trip(session)
+            round_trip, said = measured_round_trip(session)
             seen = [Fact("round trip", said, "measured"), _fips(session)]
     written = dict(token.origin.declared_facts)
     for name in (*DECLARED, *(name for name in written if name not in DECLARED)):
@@ -119,8 +120,8 @@ def _hashes(mechanism: str) -> bool:
     return mechanism.startswith(whole) or any(name in mechanism for name in HASHES)
 
 
-def _round_trip(session: Session) -> tuple[float | None, str]:
-    """The cheapest call that leaves the process, of two that a library can seldom answer by itself."""
+def measured_round_trip(session: SessionLike) -> tuple[float | None, str]:
+    """In ns and in words: the cheapest call that leaves the process, of two that a library can seldom answer itself."""
     calls: dict[str, Callable[[], object]] = {
         f"C_GenerateRandom of {RANDOM_BYTES} bytes": lambda: C.GenerateRandom(session, RANDOM_BYTES),
         "C_GetSessionInfo": lambda: C.GetSessionInfo(session),
@@ -148,7 +149,7 @@ def _median_ns(call: Callable[[], object]) -> float:
     return float(np.median(taken))
 
 
-def _fips(session: Session) -> Fact:
+def _fips(session: SessionLike) -> Fact:
     """The validation flags of the last operation (5.6.11); modules before v3.2 do not know the question."""
     try:
         flags = C.GetSessionValidationFlags(session)

@@ -1,9 +1,9 @@
 """Many runs of one plan in the order of time: where did a line become slower or faster, and stay so?
 
 The detector is ours, because those that are kept (ruptures, Apache Otava) bring SciPy and more for a question of
-thirty lines: one line's history is short, a value per run, and a step is all that is asked for. It divides in two
-(binary segmentation): the place is the one that splits the ranks best, which an outlier cannot bend, and chance is
-judged by permutation of the same values, the best place sought anew each time. A step also has to be larger than the
+forty lines: one line's history is short, a value per run, and a step is all that is asked for. It divides in two
+(binary segmentation) where the means of the two sides differ most, outliers drawn in first, and judges chance by
+permutation of the same values, the best place sought anew each time. A step also has to be larger than the
 threshold, since a difference that can be shown need not be one that matters.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import attrs
 import numpy as np
@@ -26,8 +27,9 @@ from workbench.measure.results import Run, load
 __all__ = ["History", "Series", "Step", "history", "runs_below", "steps"]
 
 LEAST = 3  # values on each side of a step: one run or two may be an accident
+FENCE = 3.0  # interquartile ranges
 PERMUTATIONS = 999
-CHANCE = 0.01  # probability of a step where there is none
+CHANCE = 0.005  # probability of a step where there is none
 Values = npt.NDArray[np.float64]
 
 
@@ -84,13 +86,13 @@ class History:
 def steps(values: Sequence[float], threshold: float) -> tuple[Step, ...]:
     """The steps of a series that chance does not explain and that exceed ``threshold``, a part of 1."""
     logs = np.log(np.asarray(values, dtype=float))
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(crc32(logs.tobytes()))  # the same answer for the same values
     found: dict[int, float] = {}
     _divide(logs, 0, logs.size, threshold, generator, found)
     places = sorted(found)
     bounds = [0, *places, logs.size]
     made = []
-    for before, at, after in zip(bounds, places, bounds[2:], strict=True):
+    for before, at, after in zip(bounds[:-2], places, bounds[2:], strict=True):
         ratio = float(np.exp(np.median(logs[at:after]) - np.median(logs[before:at])))
         if abs(ratio - 1) > threshold:
             made.append(Step(at, ratio, found[at]))
@@ -108,11 +110,10 @@ def _divide(
     part = logs[begin:end]
     if part.size < 2 * LEAST:
         return
-    ranks = _ranks(part)
-    best, place = _best(ranks[None, :])
-    # row by row the same ranks in another order
-    drawn = generator.permuted(np.tile(ranks, (PERMUTATIONS, 1)), axis=1)
-    chance = float((1 + np.count_nonzero(_best(drawn)[0] >= best[0] - 1e-9)) / (PERMUTATIONS + 1))
+    tame = _tamed(part)
+    best, place = _best(tame[None, :])
+    drawn = generator.permuted(np.tile(tame, (PERMUTATIONS, 1)), axis=1)  # row by row another order
+    chance = float((1 + np.count_nonzero(_best(drawn)[0] >= best[0] * (1 - 1e-9))) / (PERMUTATIONS + 1))
     at = begin + int(place[0])
     size = abs(float(np.exp(np.median(logs[at:end]) - np.median(logs[begin:at]))) - 1)
     if chance > CHANCE or size <= threshold:
@@ -122,26 +123,23 @@ def _divide(
     _divide(logs, at, end, threshold, generator, found)
 
 
-def _ranks(values: Values) -> Values:
-    """1 to n; equal values share the mean of their ranks."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return np.asarray((ends - (counts - 1) / 2)[inverse])
+def _tamed(values: Values) -> Values:
+    """With outliers drawn in to Tukey's outer fences, so that one of them makes no side's mean."""
+    low, high = np.percentile(values, [25, 75])
+    return np.asarray(np.clip(values, low - FENCE * (high - low), high + FENCE * (high - low)))
 
 
-def _best(ranks: Values) -> tuple[Values, npt.NDArray[np.intp]]:
-    """For each row of ranks, the strength of its best split and where it is.
+def _best(rows: Values) -> tuple[Values, npt.NDArray[np.intp]]:
+    """For each row of values, the strength of its best split and how many values are left of it.
 
-    The strength is Mann and Whitney's statistic, freed of its dependence on the sizes of the two sides.
+    The strength is the difference of the two means, squared and weighted with the sizes of the sides.
     """
-    n = ranks.shape[1]
+    n = rows.shape[1]
     left = np.arange(LEAST, n - LEAST + 1)
-    sums = np.cumsum(ranks, axis=1)[:, left - 1]
-    expected = left * (n + 1) / 2
-    spread = np.sqrt(left * (n - left) * (n + 1) / 12)
-    strengths = np.abs(sums - expected) / spread
+    sums = np.cumsum(rows - rows.mean(axis=1, keepdims=True), axis=1)[:, left - 1]
+    strengths = sums**2 / (left * (n - left))
     places = strengths.argmax(axis=1)
-    return strengths[np.arange(len(ranks)), places], left[places]
+    return strengths[np.arange(len(rows)), places], left[places]
 
 
 def runs_below(directories: Iterable[Path]) -> tuple[Run, ...]:

@@ -141,7 +141,7 @@ def read_run(path: Path) -> tuple[dict[str, Any], tuple[Row, ...], dict[str, Any
             f"{path} is not a run directory: it lacks a readable run.json and rows.jsonl"
         ) from None
     version = meta.get("schema_version") if isinstance(meta, dict) else None
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         raise WorkbenchError(
             f"{path} has schema version {version}, this workbench reads up to {SCHEMA_VERSION}: use a newer one"
         )

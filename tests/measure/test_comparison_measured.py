@@ -1,0 +1,53 @@
+"""Calibration and verdicts on runs that were measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.faults import WorkbenchError
+from workbench.measure import bench, calibration, compare_runs, compare_tokens
+from workbench.measure.comparison import QUANTITIES
+from workbench.measure.drivers import kernel
+from workbench.measure.plan import CASES, Plan
+from workbench.tokens import Token
+
+pytestmark = pytest.mark.notebook  # whole runs
+
+
+def test_a_calibrated_machine_gives_its_runs_thresholds_of_their_own(
+    softhsm: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "home", lambda: tmp_path / "home")
+    assert calibration.stored() is None
+    found = calibration.calibrate("softhsm", repeats=3, cases=["random 32 B"], rounds=3, seconds=0.01)
+    calibration.store(found)
+    assert calibration.stored() == found
+    assert found["clock_step_ns"] >= 1
+    assert found["floor_ns"]["random"] > 0
+    assert {*found["noise"]} == {"paired", "separate"}
+    for kind in found["noise"].values():
+        assert all(set(kind[threads]) == set(QUANTITIES) for threads in ("one", "several"))
+    plan = Plan("small", (CASES["random 32 B"],), threads=(1,), rounds=3, seconds=0.01, warmup=0.0)
+    run, other = (bench(plan, ["softhsm", "softhsm"], out=tmp_path / "runs") for _ in range(2))
+    assert run.meta["calibration"] == found
+    assert run.end["ended"]
+    assert "this machine's own" in compare_tokens(run).threshold
+    compared = compare_runs(run, other)
+    assert [line.token for line in compared.lines] == ["softhsm", "softhsm#2"]
+    assert all(line.verdict != "no verdict" for line in compared.lines)
+
+
+def test_a_calibration_of_another_machine_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "home", lambda: tmp_path)
+    calibration.store({"schema": 1, "machine": {"host_sha256": "another"}})
+    assert calibration.stored() is None
+
+
+@pytest.mark.skipif(kernel() is None, reason="the null module is not built")
+def test_calibrating_needs_repeats_and_a_sandbox(softhsm: Token) -> None:
+    with pytest.raises(WorkbenchError, match="at least three repeats"):
+        calibration.calibrate("softhsm", repeats=2)
+    with pytest.raises(WorkbenchError, match="is not ours"):
+        calibration.calibrate(f"{kernel().__file__}")

@@ -1,0 +1,95 @@
+"""What a result says of its device, and whether it was measured or declared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from written import row, written
+
+from workbench.cryptoki import C, Module, allow_all
+from workbench.measure import facts
+from workbench.measure.disclosure import LICENCE, Fact, disclose, foot, hashing, measured_round_trip
+from workbench.measure.drivers import kernel
+from workbench.tokens import Token
+from workbench.tokens.config import read_declared
+
+
+def told(found: dict[str, object]) -> dict[str, Fact]:
+    listed = found["facts"]
+    assert isinstance(listed, list)
+    return {fact["name"]: Fact(**fact) for fact in listed}
+
+
+def test_a_token_in_this_process_has_no_link(token: Token) -> None:
+    found = disclose(token)
+    assert found["round_trip_ns"] is None
+    known = told(found)
+    assert (known["round trip"].how, known["HA size"].how) == ("measured", "unknown")
+    assert "within the process" in known["round trip"].value
+
+
+def test_what_the_owner_declares_is_marked_as_declared(
+    softhsm: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        softhsm.origin, "declared_facts", MappingProxyType({"HA size": "2", "rack": "in Graz"}), raising=False
+    )
+    known = told(disclose(softhsm))
+    assert known["HA size"] == Fact("HA size", "2", "declared")
+    assert known["rack"] == Fact("rack", "in Graz", "declared")
+    assert known["licence tier"].how == "unknown"
+
+
+def test_a_declaration_is_a_table_of_texts() -> None:
+    (declared,) = read_declared(
+        '[tokens.a]\nmodule = "/m.so"\nlabel = "a"\n[tokens.a.declared]\n"HA size" = "2"\n"licence tier" = "full"\n',
+        "workbench.toml",
+    )
+    assert dict(declared.declared) == {"HA size": "2", "licence tier": "full"}
+
+
+@pytest.mark.skipif(kernel() is None, reason="the null module is not built")
+def test_a_device_behind_a_link_shows_its_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_NULL_SERVICE_US", "2000")
+    module = Module.load(kernel().__file__)
+    module.vouch(0, allow_all("null"))
+    round_trip, said = measured_round_trip(C.OpenSession(module, 0, "CKF_SERIAL_SESSION"))
+    assert round_trip is not None
+    assert round_trip >= 2e6
+    assert said.endswith("C_GenerateRandom of 8 bytes")
+
+
+@pytest.mark.parametrize(
+    "mechanism,where",
+    [
+        ("CKM_SHA256_RSA_PKCS", "behind the call: x"),
+        ("CKM_EDDSA", "behind the call: x"),
+        ("CKM_ML_DSA", "behind the call: x"),
+        ("CKM_ECDSA", "before the call, on the host: x"),
+        ("CKM_RSA_PKCS", "before the call, on the host: x"),
+    ],
+)
+def test_a_mechanism_says_who_hashes(mechanism: str, where: str) -> None:
+    assert hashing([{"name": "x", "operation": "sign", "mechanism": mechanism}]) == where
+
+
+def test_the_foot_of_a_plot_has_every_token_and_the_reminder(tmp_path: Path) -> None:
+    seen = [
+        {"name": "round trip", "value": "812 µs, C_GenerateRandom of 8 bytes", "how": "measured"},
+        {"name": "HA size", "value": "2", "how": "declared"},
+    ]
+    run = written(
+        tmp_path / "run",
+        [row(name, r, 2000) for r in range(3) for name in ("far", "near")],
+        disclosure={"far": {"round_trip_ns": 2e6, "facts": seen}},
+        provenance={"far": {"firmware": "7.4", "serial_sha256": "0123456789abcdef"}},
+    )
+    text = foot(run)
+    assert "far: firmware 7.4 (m), round trip 812 µs, C_GenerateRandom of 8 bytes (m), HA size 2 (d)" in text
+    assert "answered by the client library: sign on far" in text
+    assert text.endswith(LICENCE)
+    assert [fact.value for fact in facts(run, "far") if fact.name == "serial (hashed)"] == [
+        "0123456789abcdef"
+    ]

@@ -17,9 +17,11 @@ from workbench import tokens
 from workbench.measure import CASES, Job, drive
 from workbench.measure.comparison import QUANTITIES, Change, judge
 from workbench.measure.floor import floor_job
+from workbench.measure.jobs import Lists
+from workbench.measure.material import generate, use_of
 from workbench.measure.stats import pack, percentiles
 from workbench.measure.store import Row
-from workbench.measure.subject import generate_key, make_job
+from workbench.measure.subject import make_job
 from workbench.spec.declarations import cdef
 
 __all__ = ["SUBJECTS", "Subject", "subject", "thresholds_of", "verdict"]
@@ -45,7 +47,8 @@ def subject(name: str) -> Iterator[Subject]:
         interface, library = _compiled(Path(directory))
 
         def behind(job: Job) -> Job:
-            job.function_list = int(interface.cast("uintptr_t", library.slowed(_pointer(interface, job))))
+            made = library.slowed(interface.cast("void *", job.lists.v2_40))
+            job.lists = Lists(int(interface.cast("uintptr_t", made)))
             return job
 
         if name == "null":
@@ -55,9 +58,9 @@ def subject(name: str) -> Iterator[Subject]:
         token = tokens.open(name)
         case = CASES["ECDSA P-256 sign"]
         with token.session() as one, token.session() as other:
-            key = generate_key(one, str(case.key))
+            keys = generate(one, str(case.key), use_of(case))
             # both sessions work with one key: two keys may take two times
-            jobs = behind(make_job(one, case, key, 1)), behind(make_job(other, case, key, 2))
+            jobs = behind(make_job(one, case, keys, 1)), behind(make_job(other, case, keys, 2))
             yield Subject(name, jobs, lambda part: library.slow_by(part, 0))
 
 
@@ -99,10 +102,6 @@ def _block(job: Job, round: int, seconds: float) -> Row:
     )
     p50 = percentiles(pack(made.latencies), [50])[0]
     return attrs.evolve(row, successes=made.successes, rate_per_s=made.rate, p50_ns=p50)
-
-
-def _pointer(interface: Any, job: Job) -> Any:
-    return interface.cast("void *", job.function_list)
 
 
 def _compiled(directory: Path) -> tuple[Any, Any]:

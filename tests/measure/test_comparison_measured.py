@@ -26,6 +26,7 @@ def test_a_calibrated_machine_gives_its_runs_thresholds_of_their_own(
     assert calibration.stored() == found
     assert found["clock_step_ns"] >= 1
     assert found["floor_ns"]["random"] > 0
+    assert found["service"]["measured_s"] >= found["service"]["service_s"]  # no device is faster than it is
     assert {*found["noise"]} == {"paired", "separate"}
     for kind in found["noise"].values():
         assert all(set(kind[threads]) == set(QUANTITIES) for threads in ("one", "several"))

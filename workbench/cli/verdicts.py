@@ -228,6 +228,18 @@ def _show_calibration(found: dict[str, Any]) -> None:
     shown.add_row("clock", f"steps of {found['clock_step_ns']:g} ns")
     for operation, floor in found["floor_ns"].items():
         shown.add_row(f"floor of {operation}", f"{floor:g} ns at the median, on the null module")
+    if found["service"]:
+        known = found["service"]
+        off = known["measured_s"] / known["service_s"] - 1
+        shown.add_row(
+            f"a device that takes {1e3 * known['service_s']:g} ms",
+            f"{1e3 * known['measured_s']:.4f} ms measured, off by {off:+.2%}",
+        )
+        off = known["measured_per_s"] / known["capacity_per_s"] - 1
+        shown.add_row(
+            f"a device that serves {known['capacity_per_s']:g} per second",
+            f"{known['measured_per_s']:.1f} per second measured with four threads, off by {off:+.2%}",
+        )
     out.print(shown)
     shown = table(
         "a token against itself", "threads", *(f"{name}: 95 % within" for name in QUANTITIES), "counts from"

@@ -128,9 +128,27 @@ def calibrate(
             "seconds": round(time.monotonic() - started, 1),
             "clock_step_ns": _clock_step(runs),
             "floor_ns": _floors(runs),
+            "service": known_service() if runs[0].driver == "c-kernel" else None,
             "noise": {"paired": _paired(runs), "separate": _separate(runs)},
             "warnings": list(dict.fromkeys(warning for run in runs for warning in run.warnings)),
         }
+
+
+def known_service(service: float = 0.002, seconds: float = 0.5) -> dict[str, float]:
+    """A device that takes exactly so many seconds for a call, as this machine measures it: medians in s, rates per s."""
+    from workbench.measure.device import Device, Emulated
+    from workbench.measure.drivers import drive
+
+    with Emulated(Device(service=service, punctual=True)) as device:
+        alone = drive(device.jobs(1), seconds=seconds, warmup=WARMUP)
+    with Emulated(Device(service=service, capacity=1)) as device:
+        crowd = drive(device.jobs(4), seconds=2 * seconds, warmup=seconds / 4)
+    return {
+        "service_s": service,
+        "measured_s": float(np.median(alone[0].latencies)) / 1e9,
+        "capacity_per_s": 1 / service,
+        "measured_per_s": sum(result.rate for result in crowd),
+    }
 
 
 def _paired(runs: Sequence[Run]) -> dict[str, dict[str, float]]:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from workbench.measure.operations import CLEANING, calls_of
 from workbench.measure.stats import Interval, Packed, mean, median_interval, percentiles
 from workbench.measure.store import Row
 
@@ -124,7 +125,8 @@ def line_of(
     if not blocks:
         return line
     # with part of the operation off the clock, or calls that wait for their turn, the law says nothing
-    whole = case.get("timed", "all") == "all" and not any(row.pace_per_s for row in blocks)
+    aside = case.get("timed", "all") != "all" or CLEANING & set(calls_of(case["operation"]))
+    whole = not aside and not any(row.pace_per_s for row in blocks)
     return attrs.evolve(line, warnings=(*_doubts(line, whole), *_paces(blocks)))
 
 

@@ -102,7 +102,8 @@ def _measured(run: Run) -> list[Line]:
 
 
 def _name(line: Line) -> str:
-    return f"{line.case}, {line.threads} threads, {line.token}, {line.driver}"
+    threads = f"{line.threads} thread{'s' if line.threads > 1 else ''}"
+    return f"{line.case}, {threads}, {line.token}, {line.driver}"
 
 
 def _local(run: Run) -> str:

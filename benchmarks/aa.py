@@ -8,7 +8,7 @@ on the null module (which is given some microseconds of counted work, and exactl
 
 Every verdict is written to a file before the next one, so a run that was ended goes on where it stopped.
 
-Usage: ``python benchmarks/aa.py [--repeats 100] [--rounds 120] [--milliseconds 5] [--out runs/aa.jsonl]``
+Usage: ``python benchmarks/aa.py [--repeats 100] [--rounds 60] [--milliseconds 5] [--out runs/aa.jsonl]``
 Exit status 1 when there are too many false verdicts, or a slowdown is found too seldom.
 """
 
@@ -127,7 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="A verdict's false alarms and misses.")
     parser.add_argument("--subject", action="append", choices=SUBJECTS)
     parser.add_argument("--repeats", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=120, help="pairs of blocks in one verdict")
+    parser.add_argument("--rounds", type=int, default=60, help="pairs of blocks in one verdict")
     parser.add_argument("--milliseconds", type=float, default=5.0, help="length of a block")
     parser.add_argument("--out", type=Path, default=Path("runs/aa.jsonl"))
     options = parser.parse_args()

@@ -155,10 +155,10 @@ def _doubts(line: Line, whole: bool) -> tuple[str, ...]:
         found.append(f"{line.successes} calls: too few for a 99th percentile")
     if line.floor_share > FLOOR_SHARE:
         found.append(f"the harness needs {line.floor_share:.0%} of the latency")
-    # a high floor explains a deviation, and has its own sentence
+    # a high floor explains a deviation, and has its own sentence; a lower one explains as much of it
     elif line.loop == "closed" and whole and not line.errors:
         deviation = line.in_flight / line.threads - 1
-        if abs(deviation) > LITTLE:
+        if abs(deviation) > LITTLE + np.nan_to_num(line.floor_share):
             found.append(
                 f"N = X·R is off by {deviation:+.0%}: {line.in_flight:.2f} calls under way "
                 f"for {line.threads} thread{'s' if line.threads > 1 else ''}"

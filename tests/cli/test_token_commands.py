@@ -118,4 +118,7 @@ def test_an_unknown_sandbox_is_one_sentence(workbench: Command) -> None:
     for command in ("down", "status", "env"):
         done = workbench("token", command, "tmp")
         assert (done.code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
-        assert "'tmp'; known names: sandbox, softhsm, nss, nss-new, opencryptoki, freehsm, tpm, p11-kit" in done.stderr
+        assert (
+            "'tmp'; known names: sandbox, softhsm, nss, nss-new, opencryptoki, freehsm, tpm, p11-kit"
+            in done.stderr
+        )

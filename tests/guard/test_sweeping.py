@@ -147,10 +147,9 @@ def test_what_a_run_at_work_has_made_stays_with_it(somebody: Somebodys) -> None:
     worker = somebodys.start(at_work, environment=somebody.environment)
     try:
         deadline = time.monotonic() + 20
-        while not list((somebody.state / "ledger").glob("*.jsonl")) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.3)
-        swept = somebody.run(sweep)
+        swept: tuple[Swept, ...] = ()
+        while not swept and time.monotonic() < deadline:  # the worker has to start, and to make its first object
+            swept = somebody.run(sweep)
     finally:
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)

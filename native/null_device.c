@@ -97,17 +97,17 @@ static int null_by_environment(void)
 
 static void null_sleep_until(uint64_t end, int spin)
 {
-    uint64_t now = load_now();
+    uint64_t now = now_ns();
     const uint64_t until = spin ? end - NULL_SPIN_NS : end;
 
     while (now < until) {
         const uint64_t left = until - now;
         const struct timespec nap = {(time_t)(left / NULL_SECOND), (long)(left % NULL_SECOND)};
         nanosleep(&nap, NULL);
-        now = load_now();
+        now = now_ns();
     }
     while (now < end)
-        now = load_now();
+        now = now_ns();
 }
 
 /* When a stall that holds at `when` ends (when itself where none does). */
@@ -125,7 +125,7 @@ static CK_RV null_serve(CK_SESSION_HANDLE session)
     const CK_SLOT_ID slot = null_sessions[session].slot;
     const load_device *is = &null_devices[slot].is;
     uint64_t *const free_at = null_devices[slot].free_at;
-    const uint64_t now = load_now();
+    const uint64_t now = now_ns();
 
     pthread_mutex_lock(&null_devices[slot].lock);
     if (!null_devices[slot].started)

@@ -15,7 +15,14 @@ from workbench.measure.jobs import Job, Limits, Stop, ThreadResult
 from workbench.measure.kernel_driver import drive_kernel, kernel
 from workbench.measure.operations import ALONE
 
-__all__ = ["DRIVERS", "default_driver", "drive", "kernel"]
+__all__ = ["DRIVERS", "LOOPS", "default_driver", "drive", "kernel"]
+
+# What the latencies of each loop are; whoever shows them says so.
+LOOPS = {
+    "closed": "closed loop: service time. A thread waits for an answer before it asks again, so of a token that "
+    "stalls it cannot show what its clients would wait",
+    "open": "open loop: response time, counted from the moment when each call was due, whatever the token did",
+}
 
 GIVE_UP = 1000  # errors in a row
 SAMPLES = 1 << 18  # latencies kept per thread: 2 MiB

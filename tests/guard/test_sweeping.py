@@ -148,7 +148,9 @@ def test_what_a_run_at_work_has_made_stays_with_it(somebody: Somebodys) -> None:
     try:
         deadline = time.monotonic() + 20
         swept: tuple[Swept, ...] = ()
-        while not swept and time.monotonic() < deadline:  # the worker has to start, and to make its first object
+        while (
+            not swept and time.monotonic() < deadline
+        ):  # the worker has to start, and to make its first object
             swept = somebody.run(sweep)
     finally:
         os.kill(worker, signal.SIGKILL)

@@ -9,16 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.measure.capacity import Sizing, sizing
     from workbench.measure.comparison import Change, Comparison, LineComparison, compare_runs, compare_tokens
     from workbench.measure.device import Device, Emulated, timeline
     from workbench.measure.disclosure import Fact, facts
     from workbench.measure.drivers import default_driver, drive
     from workbench.measure.jobs import Job, Stop, ThreadResult, Work
+    from workbench.measure.payload import ByteCost, byte_costs
     from workbench.measure.plan import CASES, KEYS, PLANS, Case, KeySpec, Plan, plan_named
-    from workbench.measure.plots import latency_figure, throughput_figure
+    from workbench.measure.plots import (
+        capacity_figure,
+        comparison_figure,
+        history_figure,
+        latency_figure,
+        payload_figure,
+        phases_finding,
+        scaling_figure,
+        tail_figure,
+        throughput_figure,
+    )
     from workbench.measure.results import Line, Ratio, Run, load
     from workbench.measure.runner import Progress, bench
-    from workbench.measure.saturation import Law, Saturation
+    from workbench.measure.saturation import Law, Saturation, fit
     from workbench.measure.stats import Interval
     from workbench.measure.store import SCHEMA_VERSION, Row
 
@@ -27,6 +39,7 @@ __all__ = [
     "KEYS",
     "PLANS",
     "SCHEMA_VERSION",
+    "ByteCost",
     "Case",
     "Change",
     "Comparison",
@@ -45,33 +58,56 @@ __all__ = [
     "Row",
     "Run",
     "Saturation",
+    "Sizing",
     "Stop",
     "ThreadResult",
     "Work",
     "bench",
+    "byte_costs",
+    "capacity_figure",
     "compare_runs",
     "compare_tokens",
+    "comparison_figure",
     "default_driver",
     "drive",
     "facts",
+    "fit",
+    "history_figure",
     "latency_figure",
     "load",
+    "payload_figure",
+    "phases_finding",
     "plan_named",
+    "scaling_figure",
+    "sizing",
+    "tail_figure",
     "throughput_figure",
     "timeline",
 ]
 
 _HOMES = {
-    "device": ("Device", "Emulated", "timeline"),
+    "capacity": ("Sizing", "sizing"),
     "comparison": ("Change", "Comparison", "LineComparison", "compare_runs", "compare_tokens"),
+    "device": ("Device", "Emulated", "timeline"),
     "disclosure": ("Fact", "facts"),
     "drivers": ("default_driver", "drive"),
     "jobs": ("Job", "Stop", "ThreadResult", "Work"),
+    "payload": ("ByteCost", "byte_costs"),
     "plan": ("CASES", "KEYS", "PLANS", "Case", "KeySpec", "Plan", "plan_named"),
-    "plots": ("latency_figure", "throughput_figure"),
+    "plots": (
+        "capacity_figure",
+        "comparison_figure",
+        "history_figure",
+        "latency_figure",
+        "payload_figure",
+        "phases_finding",
+        "scaling_figure",
+        "tail_figure",
+        "throughput_figure",
+    ),
     "results": ("Line", "Ratio", "Run", "load"),
     "runner": ("Progress", "bench"),
-    "saturation": ("Law", "Saturation"),
+    "saturation": ("Law", "Saturation", "fit"),
     "stats": ("Interval",),
     "store": ("SCHEMA_VERSION", "Row"),
 }

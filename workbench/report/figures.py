@@ -11,7 +11,7 @@ import attrs
 import matplotlib as mpl
 
 from workbench import measure
-from workbench.measure.plots import finding, latency_finding
+from workbench.measure.plots import finding, latency_finding, payload_finding, scaling_finding
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,10 +36,10 @@ class Picture:
 
 
 def run_figures(run: measure.Run) -> tuple[Picture, ...]:
-    """Throughput and latency of a run; none of a run that measured nothing."""
+    """Throughput and latency of a run, scaling and payload where it swept over them; none where nothing was measured."""
     if not any(line.rounds for line in run.lines):
         return ()
-    return (
+    found = [
         _picture(
             measure.throughput_figure,
             run,
@@ -52,7 +52,26 @@ def run_figures(run: measure.Run) -> tuple[Picture, ...]:
             f"Latency of every operation and token: {latency_finding(run)}.",
             "From the median of all calls to the slowest one. The table below has the numbers.",
         ),
-    )
+    ]
+    if any(run.saturation(line.token, line.case) for line in run.lines):
+        found.append(
+            _picture(
+                measure.scaling_figure,
+                run,
+                f"Throughput over the number of threads: {scaling_finding(run)}.",
+                "Dashed is the ideal, every thread as fast as the first; the knee is where it meets the plateau.",
+            )
+        )
+    if measure.byte_costs(run):
+        found.append(
+            _picture(
+                measure.payload_figure,
+                run,
+                f"Latency and data rate over the size of the data: {payload_finding(run)}.",
+                "A fixed part of every call and a part for each byte: the line through the medians.",
+            )
+        )
+    return tuple(found)
 
 
 def _picture(draw: Draw, run: measure.Run, text: str, caption: str) -> Picture:

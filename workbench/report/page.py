@@ -50,6 +50,7 @@ def write(out: Path, verdicts_dir: Path | None = None, runs: Sequence[Path] = ()
         provenance=_provenance(matrix, loaded),
         style=base_style() + ENVIRONMENT.get_template("report.css").render(),
         words=words,
+        facts=measure.facts,
         link=lambda target: _link(path, target),
     )
     try:

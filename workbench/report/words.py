@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.measure import disclosure
+
 if TYPE_CHECKING:
     from workbench.measure import Interval, Line, Run
     from workbench.notebook import Matrix
@@ -17,7 +19,9 @@ __all__ = [
     "folders",
     "headline",
     "interval",
+    "licence",
     "listing",
+    "loop",
     "losses",
     "notes",
     "share",
@@ -54,6 +58,21 @@ def share(part: float) -> str:
     if 0 < part < 0.0005:
         return f"<{_SPACE}0.1{_SPACE}%"
     return f"{100 * part:.1f}{_SPACE}%" if part < 0.1 else f"{100 * part:.0f}{_SPACE}%"
+
+
+def loop(run: Run) -> str:
+    """How the calls followed one another, in a sentence."""
+    if run.loop == "closed":
+        return "closed: every thread makes its next call when the last one has returned; latencies are service times"
+    rate = figures(run.meta["plan"]["rate"])
+    return (
+        f"open: {rate} calls a second are due, whether the token keeps up or not; latencies count from then"
+    )
+
+
+def licence() -> str:
+    """The reminder that belongs to every published figure."""
+    return disclosure.LICENCE
 
 
 def losses(run: Run) -> list[tuple[str, str, str]]:

@@ -1,0 +1,84 @@
+"""Whole distributions of latency: how many calls took longer than this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import NullLocator
+
+from workbench.faults import WorkbenchError
+from workbench.measure.plots.canvas import blank, log_axis, look, number, plain_axis
+from workbench.measure.stats import percentiles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from workbench.measure.results import Run
+    from workbench.measure.stats import Packed
+
+__all__ = ["tail_figure"]
+
+MARKED = (50.0, 90.0, 99.0, 99.9)
+
+
+def tail_figure(
+    series: Mapping[str, Packed], title: str, *, run: Run | None = None, note: str = "", what: str = "latency"
+) -> Figure:
+    """The share of calls that took longer (log) over the latency in µs (log), a line for each series.
+
+    Marks: p50, p90, p99 and p99.9, as far as a series has the calls for them (ten beyond each). ``run``: whose
+    foot is drawn; ``note``: a line for it, where there is no run. Errors: ``WorkbenchError`` where no series has a call.
+    """
+    known = {name: packed for name, packed in series.items() if packed.size}
+    if not known:
+        raise WorkbenchError("there are no latencies to draw")
+    figure = blank(run, title, 9.5, 4.2, note)
+    axes = figure.add_subplot()
+    plain_axis(axes)
+    everything: list[float] = []
+    smallest = 1.0
+    ends: list[tuple[float, float, str]] = []
+    for index, (name, packed) in enumerate(known.items()):
+        ink = look(index)
+        values, counts = packed[:, 0] / 1e3, np.cumsum(packed[:, 1].astype(float))
+        total = counts[-1]
+        beyond = np.append(1.0, 1 - counts[:-1] / total)  # of all calls, those not below the value
+        axes.step(values, beyond, where="pre", color=ink.colour, linestyle=ink.style, linewidth=1.5)
+        shown = [p for p in MARKED if total * (1 - p / 100) >= 10]
+        at = [value / 1e3 for value in percentiles(packed, shown)]
+        axes.plot(at, [1 - p / 100 for p in shown], ink.marker, color=ink.colour, markersize=5)
+        text = f"{name}: p50 {number(at[0])} µs, p{shown[-1]:g} {number(at[-1])} µs" if shown else name
+        ends.append((float(beyond[-1]), float(values[-1]), text))
+        everything += [float(values[0]), float(values[-1])]
+        smallest = min(smallest, float(beyond[-1]))
+    log_axis(axes, "x", everything)
+    axes.set_yscale("log")
+    ticks = [10.0**-k for k in range(7) if 10.0**-k >= smallest / 2]
+    axes.set_yticks(ticks, [_share(tick) for tick in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
+    low, high = min(everything), max(everything)
+    axes.set_xlim(low / 1.3, high * max(6.0, (high / low) ** 0.45))
+    axes.set_ylim(smallest / 1.8 / (2.3 / smallest) ** (0.05 * (len(ends) - 1)), 1.3)
+    axes.set_xlabel(f"{what} in µs (log scale; marks: p50, p90, p99, p99.9)", fontsize=8.5)
+    axes.set_ylabel("share of calls that took so long or longer", fontsize=8.5)
+    _name(axes, ends, smallest)
+    return figure
+
+
+def _name(axes: Axes, ends: list[tuple[float, float, str]], smallest: float) -> None:
+    """Each series at its end, names one below the other where they would meet."""
+    gap = (2.3 / smallest) ** 0.055  # of the height, which is logarithmic
+    above = np.inf
+    for share, latency, text in sorted(ends, reverse=True):
+        place = min(share, above / gap)
+        above = place
+        axes.annotate(
+            text, (latency, place), xytext=(7, 0), textcoords="offset points", fontsize=8, va="center"
+        )
+
+
+def _share(part: float) -> str:
+    return "all" if part == 1 else f"1 in {1 / part:,.0f}"

@@ -190,6 +190,7 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
 
 
+@pytest.mark.notebook
 def test_a_report_has_a_figure_for_every_sweep(run: measure.Run, tmp_path: Path) -> None:
     from workbench import report
 

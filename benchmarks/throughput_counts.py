@@ -121,7 +121,9 @@ def main() -> int:
                 right, block = counted(driver, threads, rate)
                 passed.append(right)
         passed.append(warned(block, driver))
-    print("every number is the device's" if all(passed) else "NOT: a number differs, or the warning is missing")
+    print(
+        "every number is the device's" if all(passed) else "NOT: a number differs, or the warning is missing"
+    )
     return 0 if all(passed) else 1
 
 

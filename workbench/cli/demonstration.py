@@ -15,9 +15,6 @@ from workbench.faults import WorkbenchError
 
 __all__: list[str] = []
 
-# Two implementations that need neither daemons nor a newer system: they come up anywhere within seconds.
-PLAIN = ("softhsm", "nss")
-
 
 @app.command()
 def demo(
@@ -27,7 +24,7 @@ def demo(
     """Run the lessons and a short side-by-side benchmark, and write the report; its path is the last line."""
     from workbench import tokens
 
-    names = [name for name in token or PLAIN if _brought_up(name)]
+    names = [name for name in token or tokens.PLAIN if _brought_up(name)]
     passed = run_lessons([Path("notebooks")], names, directory)
     done = measure_tokens(directory / "runs", names, rounds=5)
     page = write_report(directory, directory, [done.path])
@@ -50,7 +47,7 @@ def _brought_up(name: str) -> bool:
             progress.add_task(f"bringing {name} up", total=None)
             tokens.origin(name)
     except WorkbenchError as error:
-        if name in ("sandbox", PLAIN[0]):
+        if name in ("sandbox", tokens.PLAIN[0]):
             raise
         err.print(f"without {name}: {error}", markup=False)
         return False

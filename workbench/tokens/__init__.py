@@ -14,7 +14,7 @@ from workbench.tokens.opening import (
 )
 from workbench.tokens.opening import open_token as open
 from workbench.tokens.origin import known, origin
-from workbench.tokens.providers import PROVIDERS, Provider, Sandbox, provider
+from workbench.tokens.providers import PLAIN, PROVIDERS, Provider, Sandbox, provider
 from workbench.tokens.providers.archive import ACCEPT_STALE
 from workbench.tokens.session import SESSION, SESSION_WITH_LOGIN, Session
 from workbench.tokens.spending import Cost, describe_cost
@@ -24,6 +24,7 @@ from workbench.tokens.token import Token
 __all__ = [
     "ACCEPT_STALE",
     "FINDING",
+    "PLAIN",
     "PROVIDERS",
     "SESSION",
     "SESSION_WITH_LOGIN",

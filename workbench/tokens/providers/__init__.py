@@ -12,12 +12,14 @@ from workbench.tokens.providers.p11kit import P11Kit
 from workbench.tokens.providers.softhsm import SoftHSM
 from workbench.tokens.providers.tpm import TPM
 
-__all__ = ["DEFAULT", "PROVIDERS", "Provider", "Sandbox", "provider"]
+__all__ = ["DEFAULT", "PLAIN", "PROVIDERS", "Provider", "Sandbox", "provider"]
 
 PROVIDERS: dict[str, Provider] = {
     made.name: made for made in (SoftHSM(), NSS(), NewerNSS(), OpenCryptoki(), FreeHSM(), TPM(), P11Kit())
 }
 DEFAULT = "softhsm"
+# Two implementations that need neither daemons nor a newer system: they come up anywhere within seconds.
+PLAIN = ("softhsm", "nss")
 
 
 def provider(name: str) -> Provider:

@@ -29,7 +29,7 @@ from planted import SUBJECTS, Subject, subject, thresholds_of, verdict
 from workbench.measure.comparison import QUANTITIES, Change
 
 PLANTED = {"null": 0.03, "softhsm": 0.06}
-NOISE_REPEATS = 20
+NOISE_REPEATS = 30
 FALSE, FOUND = 0.02, 0.95  # of the repeats
 
 

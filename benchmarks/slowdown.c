@@ -2,7 +2,8 @@
  *
  * `slowed(list)` gives a copy of a function list whose C_SignInit and C_Sign answer as before. With `slow_by(part,
  * count)` C_Sign then counts to `count` (a known amount of work for a module that has none of its own), and spins
- * for `part` of the time since C_SignInit was called. One thread at a time. */
+ * for `part` of the time since C_SignInit was called; of a call that was interrupted, which took more than twice as
+ * long as the shortest, for that part of the shortest. One thread at a time. */
 
 #include <time.h>
 
@@ -11,7 +12,7 @@
 static CK_FUNCTION_LIST real, list;
 static double slow_part;
 static unsigned long slow_count;
-static unsigned long long begun;
+static unsigned long long begun, shortest = ~0ull;
 
 static unsigned long long now(void)
 {
@@ -33,8 +34,11 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG length, CK_
 
     for (volatile unsigned long i = 0; i < slow_count; i++)
         ;
-    taken = now() - begun;
-    until = begun + taken + (unsigned long long)((double)taken * slow_part);
+    until = now();
+    taken = until - begun;
+    if (taken < shortest)
+        shortest = taken;
+    until += (unsigned long long)((double)(taken > 2 * shortest ? shortest : taken) * slow_part);
     while (slow_part > 0 && now() < until)
         ;
     return rv;

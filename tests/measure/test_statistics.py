@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.measure.stats import mean, median_interval, median_ratio, pack, paired_ratio, percentiles, pool
@@ -87,6 +87,7 @@ def test_the_interval_holds_the_true_median_about_as_often_as_it_says() -> None:
     assert 0.88 < held / 300 <= 1.0
 
 
+@settings(deadline=None, max_examples=30)
 @given(rates, rates, st.floats(0.01, 100))
 def test_a_ratio_of_medians_scales_and_encloses_its_value(
     above: list[float], below: list[float], factor: float

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["calibrate", "noise", "store", "stored", "threshold_of"]
 
 SCHEMA = 1
-FALSE_ALARMS = 0.01  # of verdicts, with all their lines and quantities
+FALSE_ALARMS = 0.002  # of verdicts, with all their lines and quantities; the noise is not quite normal
 MINIMUM = 0.01  # a difference of less than one percent is of no use to anybody
 UNCALIBRATED = 0.05
 NINETY_FIVE = NormalDist().inv_cdf(0.975)

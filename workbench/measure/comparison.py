@@ -3,7 +3,7 @@
 Three quantities are looked at together: throughput, median latency and CPU time per call. A difference counts only
 where its 95 % interval leaves 1 out *and* it is above a threshold, and the threshold comes from the machine: from
 comparisons of a token with itself there (``workbench calibrate``), so widened that all the comparisons of one verdict
-together raise a false alarm in one verdict of a hundred. What cannot be compared is refused: another machine, another
+together hardly ever raise a false alarm. What cannot be compared is refused: another machine, another
 plan, another driver.
 """
 

@@ -73,7 +73,8 @@ class Preparation:
 class Block:
     """What the threads of one block did together.
 
-    ``rate_per_s``: the sum of the threads' successes over their own wall time. ``wall_s``: from the first
+    ``rate_per_s``: successes over wall time. Not the sum of the threads' own rates: with more threads than cores,
+    each has its window while it runs, and the sum is more than the machine can do. ``wall_s``: from the first
     thread's start to the last one's end. ``latencies``: packed, of all threads; in an open loop, from the moment
     that each call was due, and ``services`` then has the calls themselves. ``overdue``: of an open loop, calls that
     were due and had not begun at the end. ``aside_s``: the threads' time in calls that the clock was not on.
@@ -293,12 +294,13 @@ def _summed(results: list[ThreadResult]) -> Block:
         for name, count in result.errors.items():
             errors[name] = errors.get(name, 0) + count
     begin, end = min(r.begin_ns for r in results), max(r.end_ns for r in results)
+    successes, wall_s = sum(r.successes for r in results), (end - begin) / 1e9
     return Block(
-        successes=sum(r.successes for r in results),
+        successes=successes,
         failures=sum(r.failures for r in results),
         errors=errors,
-        rate_per_s=sum(r.rate for r in results),
-        wall_s=(end - begin) / 1e9,
+        rate_per_s=successes / wall_s if wall_s > 0 else 0.0,
+        wall_s=wall_s,
         cpu_s=sum(r.cpu_ns for r in results) / 1e9,
         gave_up=any(r.gave_up for r in results),
         latencies=pool([pack(r.latencies) for r in results]),

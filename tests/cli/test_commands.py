@@ -128,7 +128,9 @@ def test_a_missing_notebook_is_one_sentence() -> None:
 
 def test_a_wrong_option_is_exit_two() -> None:
     assert workbench("bench", "--plan", "nothing").returncode == 2
-    assert workbench("bench", "--threads", "many").returncode == 2
+    refused(workbench("bench", "--threads", "many"), "--threads is a list of numbers, as 1,2,8")
+    refused(workbench("bench", "--residency", "disk"), "--residency is session, token or both")
+    refused(workbench("bench", "--resume", "nowhere"), "nowhere is not a run directory")
     assert workbench("nothing").returncode == 2
 
 

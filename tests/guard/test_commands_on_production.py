@@ -33,6 +33,12 @@ COMMANDS: dict[str, tuple[tuple[str, ...], int]] = {
     "doctor": (("doctor", "--token", "plant"), 0),
     "doctor_login": (("doctor", "--token", "plant", "--login"), 0),
     "bench": ((*BENCH, "--threads", "1", "--threads", "4"), 0),
+    "bench_drivers": (
+        (*BENCH, "--plan", "symmetric", "--payload", "1k", "--length-query", "--driver", "c-kernel,cffi-abi"),
+        0,
+    ),
+    "bench_pykcs11": ((*BENCH, "--driver", "pykcs11,pykcs11-processes", "--threads", "knee"), 0),
+    "bench_phases": ((*BENCH, "--plan", "phases"), 0),
     "inspect": (("inspect", "--token", "plant"), 0),
     "inspect_no_login": (("inspect", "--token", "plant", "--no-login"), 0),
     "inspect_two": (("inspect", "--token", "plant", "--token", "softhsm", "--compare"), 0),

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from workbench.faults import WorkbenchError
-from workbench.measure import bench, calibration, compare_runs, compare_tokens
+from workbench.measure import CASES, Plan, bench, calibration, compare_runs, compare_tokens
 from workbench.measure.comparison import QUANTITIES
 from workbench.measure.drivers import kernel
-from workbench.measure.plan import CASES, Plan
 from workbench.tokens import Token
 
 pytestmark = pytest.mark.notebook  # whole runs

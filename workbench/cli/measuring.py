@@ -2,91 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
 
 from workbench import measure
 from workbench.cli.base import Tokens, app, err, out, progress_bar
+from workbench.faults import WorkbenchError
+from workbench.measure.choices import Residency
+from workbench.measure.plan import DRIVERS
+from workbench.measure.planfile import parse_size
 
 __all__ = ["measure_tokens"]
+
+COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("case", "left"),
+    ("threads", "left"),
+    ("token", "left"),
+    ("driver", "left"),
+    ("per second", "right"),
+    ("95 % interval", "right"),
+    ("p50 µs", "right"),
+    ("p99 µs", "right"),
+    ("floor %", "right"),
+    ("note", "left"),
+)
 
 
 @app.command()
 def bench(
-    plan: Annotated[str, typer.Option(help="The plan: quick or signing.")] = "quick",
+    plan: Annotated[
+        str, typer.Option(help=f"The plan: {', '.join(measure.PLANS)}, or a .toml file of your own.")
+    ] = "quick",
     token: Tokens = None,
     case: Annotated[list[str] | None, typer.Option("--case", help="Only this case; may be repeated.")] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="Keys in the place of those of the same kind: RSA-3072,P-521."),
+    ] = None,
+    payload: Annotated[
+        list[str] | None, typer.Option("--payload", help="A sweep over payloads: 64,1k,16k.")
+    ] = None,
+    residency: Annotated[
+        list[str] | None,
+        typer.Option("--residency", help="Keys as session objects, token objects: session,token."),
+    ] = None,
+    length_query: Annotated[
+        bool | None,
+        typer.Option("--length-query/--no-length-query", help="Ask for the output's length first."),
+    ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option("--threads", help="A number of threads; may be repeated.")
+        list[str] | None, typer.Option("--threads", help="Numbers of threads: 1,2,8; or: knee.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(help="Blocks per case, token and number of threads.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Length of a block in seconds.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Open loop: so many calls per second, at due times.")
+    ] = None,
+    driver: Annotated[
+        list[str] | None,
+        typer.Option("--driver", help=f"Who makes the calls, side by side: {', '.join(DRIVERS)}."),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Go on with this run, which was broken off.")
+    ] = None,
     directory: Annotated[Path, typer.Option("--out", help="Where the run's own directory is made.")] = Path(
         "runs"
     ),
 ) -> None:
     """Measure tokens side by side in one run. Exit 1 if a worker died or a case failed; what was measured is kept."""
-    done = measure_tokens(directory, token or ["sandbox"], plan, case, threads, rounds, seconds)
+    if resume is not None:
+        done = _watched(
+            lambda show, announce: measure.resume(resume, on_progress=show, on_announcement=announce)
+        )
+    else:
+        choices = measure.Choices(
+            cases=case,
+            keys=_listed(key),
+            payloads=_sizes(payload),
+            residencies=_residencies(residency),
+            length_query=length_query,
+            threads=_threads(threads),
+            rounds=rounds,
+            seconds=seconds,
+            rate=rate,
+            drivers=_listed(driver),
+        )
+        done = measure_tokens(directory, token or ["sandbox"], choices.of(measure.plan_named(plan)))
     print(f"run: {done.path}")
     if done.failed:
         raise typer.Exit(1)
 
 
+def _listed(values: list[str] | None) -> list[str] | None:
+    """Options that may be repeated, and list several values each."""
+    return (
+        None
+        if values is None
+        else [one.strip() for value in values for one in value.split(",") if one.strip()]
+    )
+
+
+def _sizes(values: list[str] | None) -> list[int] | None:
+    listed = _listed(values)
+    return None if listed is None else [parse_size(one) for one in listed]
+
+
+def _residencies(values: list[str] | None) -> list[Residency] | None:
+    known: dict[str, Residency] = {"session": "session", "token": "token"}
+    listed = _listed(values)
+    for one in listed or ():
+        if one not in known:
+            raise WorkbenchError(f"--residency is session, token or both, not {one!r}")
+    return None if listed is None else [known[one] for one in listed]
+
+
+def _threads(values: list[str] | None) -> list[int] | Literal["knee"] | None:
+    listed = _listed(values)
+    if listed == ["knee"]:
+        return "knee"
+    if listed is not None and not all(one.isdecimal() for one in listed):
+        raise WorkbenchError("--threads is a list of numbers, as 1,2,8, or the word knee")
+    return None if listed is None else [int(one) for one in listed]
+
+
 def measure_tokens(
-    directory: Path,
-    names: Sequence[str],
-    plan: str = "quick",
-    cases: Sequence[str] | None = None,
-    threads: Sequence[int] | None = None,
-    rounds: int | None = None,
-    seconds: float | None = None,
+    directory: Path, names: Sequence[str], plan: str | measure.Plan = "quick", rounds: int | None = None
 ) -> measure.Run:
     """Measure with progress, and print the run as a table."""
+    return _watched(
+        lambda show, announce: measure.bench(
+            plan, names, rounds=rounds, out=directory, on_progress=show, on_announcement=announce
+        )
+    )
+
+
+def _watched(
+    run: Callable[[Callable[[measure.Progress], None], Callable[[str], None]], measure.Run],
+) -> measure.Run:
     with progress_bar() as progress:
         task = progress.add_task("starting", total=None)
 
         def show(step: measure.Progress) -> None:
-            left = "" if step.remaining_s is None else f", about {step.remaining_s:.0f} s left"
+            left = "" if step.remaining_s is None else f", about {_duration(step.remaining_s)} left"
             progress.update(task, description=step.text + left, total=step.total, completed=step.done)
 
-        done = measure.bench(
-            plan,
-            names,
-            cases=cases,
-            threads=threads,
-            rounds=rounds,
-            seconds=seconds,
-            out=directory,
-            on_progress=show,
-            on_announcement=lambda text: err.print(text, markup=False, soft_wrap=True),
-        )
+        done = run(show, lambda text: err.print(text, markup=False, soft_wrap=True))
     _print_run(done)
     return done
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+LOOPS = {
+    "closed": "closed loop",
+    "open": "open loop at {rate:g} per second: latencies from the moment that each call was due",
+}
+
+
 def _print_run(done: measure.Run) -> None:
-    table = Table(box=None, pad_edge=False, title=f"driver {done.driver}, closed loop", title_justify="left")
-    for title in (
-        "case",
-        "threads",
-        "token",
-        "per second",
-        "95 % interval",
-        "p50 µs",
-        "p99 µs",
-        "floor %",
-        "note",
-    ):
-        table.add_column(title, justify="right" if title[0] in "p9f" else "left", overflow="fold")
+    loop = LOOPS[done.loop].format(rate=done.meta["plan"].get("rate", 0))
+    several = len(done.drivers) > 1
+    table = Table(
+        box=None,
+        pad_edge=False,
+        title=f"{'drivers' if several else 'driver'} {done.driver}, {loop}",
+        title_justify="left",
+    )
+    for title, justify in COLUMNS:
+        if several or title != "driver":
+            table.add_column(title, justify=justify, overflow="fold")
     for line in done.lines:
         if line.successes:
             figures = (
                 f"{line.rate.value:,.0f}",
-                f"{line.rate.low:,.0f} – {line.rate.high:,.0f}",
+                f"{line.rate.low:,.0f} – {line.rate.high:,.0f}" if line.rate.known else "",
                 f"{line.p50.value / 1000:,.1f}",
                 f"{line.p99_ns / 1000:,.1f}",
                 f"{100 * line.floor_share:.1f}",
@@ -94,7 +189,8 @@ def _print_run(done: measure.Run) -> None:
         else:
             figures = ("", "", "", "", "")
         note = "; ".join(filter(None, (line.outcome if line.outcome != "ok" else "", *line.warnings)))
-        table.add_row(line.case, str(line.threads), line.token, *figures, note)
+        driver = (line.driver,) if several else ()
+        table.add_row(line.case, str(line.threads), line.token, *driver, *figures, note)
     out.print(table)
     for token, detail in dict.fromkeys(
         (row.token, row.detail) for row in done.rows if row.outcome == "refused"

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.measure.capacity import Sizing, sizing
+    from workbench.measure.choices import Choices
     from workbench.measure.comparison import Change, Comparison, LineComparison, compare_runs, compare_tokens
     from workbench.measure.device import Device, Emulated, timeline
     from workbench.measure.disclosure import Fact, facts
     from workbench.measure.drivers import default_driver, drive
     from workbench.measure.jobs import Job, Stop, ThreadResult, Work
+    from workbench.measure.measurement import Progress
     from workbench.measure.payload import ByteCost, byte_costs
-    from workbench.measure.plan import CASES, KEYS, PLANS, Case, KeySpec, Plan, plan_named
+    from workbench.measure.plan import KEYS, Case, KeySpec, Plan
+    from workbench.measure.planfile import CASES, PLANS, plan_named
     from workbench.measure.plots import (
         capacity_figure,
         comparison_figure,
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
         throughput_figure,
     )
     from workbench.measure.results import Line, Ratio, Run, load
-    from workbench.measure.runner import Progress, bench
+    from workbench.measure.runner import bench, resume
     from workbench.measure.saturation import Law, Saturation, fit
     from workbench.measure.stats import Interval
     from workbench.measure.store import SCHEMA_VERSION, Row
@@ -42,6 +45,7 @@ __all__ = [
     "ByteCost",
     "Case",
     "Change",
+    "Choices",
     "Comparison",
     "Device",
     "Emulated",
@@ -78,6 +82,7 @@ __all__ = [
     "payload_figure",
     "phases_finding",
     "plan_named",
+    "resume",
     "scaling_figure",
     "sizing",
     "tail_figure",
@@ -87,13 +92,16 @@ __all__ = [
 
 _HOMES = {
     "capacity": ("Sizing", "sizing"),
+    "choices": ("Choices",),
     "comparison": ("Change", "Comparison", "LineComparison", "compare_runs", "compare_tokens"),
     "device": ("Device", "Emulated", "timeline"),
     "disclosure": ("Fact", "facts"),
     "drivers": ("default_driver", "drive"),
     "jobs": ("Job", "Stop", "ThreadResult", "Work"),
+    "measurement": ("Progress",),
     "payload": ("ByteCost", "byte_costs"),
-    "plan": ("CASES", "KEYS", "PLANS", "Case", "KeySpec", "Plan", "plan_named"),
+    "plan": ("KEYS", "Case", "KeySpec", "Plan"),
+    "planfile": ("CASES", "PLANS", "plan_named"),
     "plots": (
         "capacity_figure",
         "comparison_figure",
@@ -106,7 +114,7 @@ _HOMES = {
         "throughput_figure",
     ),
     "results": ("Line", "Ratio", "Run", "load"),
-    "runner": ("Progress", "bench"),
+    "runner": ("bench", "resume"),
     "saturation": ("Law", "Saturation", "fit"),
     "stats": ("Interval",),
     "store": ("SCHEMA_VERSION", "Row"),

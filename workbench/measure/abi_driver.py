@@ -24,7 +24,7 @@ def drive_abi(jobs: Sequence[Job], limits: Limits, stop: Stop) -> list[ThreadRes
 def steps(job: Job) -> Steps:
     """One operation of a job: what stands before the clock, on it, and after."""
     first, others, cleaning = _Calls(job).made()
-    turn = _turn_of_the_iv(job)
+    turn = turn_of_the_iv(job)
     timed = job.work.timed
     if job.operation == "initialize":  # C_Initialize is its second call
         timed = {"all": "all", "init": "rest", "rest": "init"}[timed]  # type: ignore[assignment]
@@ -54,7 +54,7 @@ def _chain(*parts: list[Call]) -> Any:
     return chain
 
 
-def _turn_of_the_iv(job: Job) -> list[Call]:
+def turn_of_the_iv(job: Job) -> list[Call]:
     """An IV moves on even when the call fails; one that the token makes is zero before."""
     if job.counter:
         counter = ffi().buffer(job.counter, COUNTER_BYTES)

@@ -89,7 +89,8 @@ def calibrate(
 
     Errors: ``WorkbenchError`` for fewer than three repeats, a token that is not ours, and a run that failed.
     """
-    from workbench.measure.plan import CASES, Plan
+    from workbench.measure.plan import Plan
+    from workbench.measure.planfile import CASES
     from workbench.measure.runner import bench
     from workbench.tokens import origin
 
@@ -138,6 +139,7 @@ def known_service(service: float = 0.002, seconds: float = 0.5) -> dict[str, flo
     """A device that takes exactly so many seconds for a call, as this machine measures it: medians in s, rates per s."""
     from workbench.measure.device import Device, Emulated
     from workbench.measure.drivers import drive
+    from workbench.measure.jobs import throughput
 
     with Emulated(Device(service=service, punctual=True)) as device:
         alone = drive(device.jobs(1), seconds=seconds, warmup=WARMUP)
@@ -147,7 +149,7 @@ def known_service(service: float = 0.002, seconds: float = 0.5) -> dict[str, flo
         "service_s": service,
         "measured_s": float(np.median(alone[0].latencies)) / 1e9,
         "capacity_per_s": 1 / service,
-        "measured_per_s": sum(result.rate for result in crowd),
+        "measured_per_s": throughput(crowd),
     }
 
 

@@ -1,6 +1,6 @@
-"""The two ways to make the calls: the compiled kernel, and Python threads where there is no compiler.
+"""The ways to make the calls: the compiled kernel, Python threads where there is no compiler, and PyKCS11.
 
-Both are behind ``drive``, and every result names the one that it was measured with.
+All are behind ``drive``, and every result names the one that it was measured with.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from workbench.measure.abi_driver import drive_abi
 from workbench.measure.jobs import Job, Limits, Stop, ThreadResult
 from workbench.measure.kernel_driver import drive_kernel, kernel
 from workbench.measure.operations import ALONE
+from workbench.measure.pykcs11_driver import drive_pykcs11
 
 __all__ = ["DRIVERS", "LOOPS", "default_driver", "drive", "kernel"]
 
@@ -117,4 +118,5 @@ def _interruptible() -> bool:
 DRIVERS: dict[str, Callable[[Sequence[Job], Limits, Stop], list[ThreadResult]]] = {
     "c-kernel": drive_kernel,
     "cffi-abi": drive_abi,
+    "pykcs11": drive_pykcs11,
 }

@@ -9,12 +9,31 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from workbench.cryptoki import Policy
+from workbench.faults import PolicyRefusal
 from workbench.measure.drivers import drive
 from workbench.measure.jobs import Job, ThreadResult
-from workbench.measure.plan import KEYS, Case
+from workbench.measure.knee import MOST
+from workbench.measure.plan import CREW, KEYS, Case
+from workbench.measure.pykcs11_driver import pykcs11_calls
 from workbench.tokens import FINDING, SESSION_WITH_LOGIN, Cost, NamedKey, Token
 
-__all__ = ["announce", "case_cost", "drive_within", "fitting_key", "merged", "opening_cost"]
+__all__ = [
+    "announce",
+    "case_cost",
+    "drive_within",
+    "fitting_key",
+    "loop_fault",
+    "merged",
+    "most_threads",
+    "opening_cost",
+]
+
+# What may be done again and again on a token that is not ours. It is not logged in to in a loop, nor filled with
+# keys, nor searched; and what a policy cannot count beforehand is not done either.
+LOOPS = {
+    "guest": frozenset({"sign", "verify", "encrypt", "decrypt", "digest", "random", "seed"}),
+    "production": frozenset({"sign", "encrypt", "digest", "random"}),
+}
 
 
 def opening_cost(keys: int) -> Cost:
@@ -28,16 +47,47 @@ def announce(token: Token, cost: Mapping[str, int]) -> str:
     return token.announce(cost)
 
 
-def case_cost(case: Case, calls: int) -> dict[str, int]:
-    """What so many operations of a case ask of the token."""
-    return {function: count * calls for function, count in Counter(case.calls).items()}
+def case_cost(case: Case, calls: int, driver: str) -> dict[str, int]:
+    """What so many operations of a case ask of the token, made by this driver."""
+    return {function: count * calls for function, count in _calls(case, driver).items()}
+
+
+def _calls(what: Case | Job, driver: str) -> Counter[str]:
+    return Counter(pykcs11_calls(what.operation) if driver == "pykcs11" else what.calls)
+
+
+def loop_fault(standing: str, case: Case, driver: str) -> str | None:
+    """Why a case is not measured on a token of this standing, whatever its policy says of single calls; or None."""
+    if standing == "sandbox":
+        return None
+    if driver == CREW:
+        return "a token that is not ours has one budget, and this driver would be several programs"
+    if case.operation not in LOOPS[standing]:
+        return f"{case.operation} is not done in a loop on a token that is not ours ({standing})"
+    if case.residency == "token" and standing == "production":
+        return "nothing is made on a token in production: its own keys are measured, and residency is theirs"
+    return None
+
+
+def most_threads(token: Token) -> int:
+    """The most threads that a search for the knee may use: one session each, within what the token and its policy say."""
+    if token.policy.paced:
+        return 1  # the pace is the budget's, however many ask
+    info = token.info
+    # 0 is CK_EFFECTIVELY_INFINITE, None CK_UNAVAILABLE_INFORMATION
+    said = [limit for limit in (info.ulMaxSessionCount, info.ulMaxRwSessionCount) if limit]
+    return min(MOST, token.policy.most_sessions, *said)
 
 
 def fitting_key(keys: Sequence[NamedKey], case: Case) -> NamedKey | None:
-    """The first named key that the case could be measured with: of its kind and size, and allowed its operation."""
+    """The first named key that the case could be measured with: of its kind and size, and allowed its operation.
+
+    Errors: ``PolicyRefusal`` where the only such key asks for the PIN at every use.
+    """
     if case.key is None:
         return None
     wanted = KEYS[case.key]
+    asking = None
     for key in keys:
         alike = {
             "RSA": key.key_type == "CKK_RSA" and key.bits == wanted.bits,
@@ -45,9 +95,14 @@ def fitting_key(keys: Sequence[NamedKey], case: Case) -> NamedKey | None:
             "Ed25519": key.curve == "Ed25519",
             "AES": key.key_type == "CKK_AES" and key.bits == wanted.bits,
         }
-        # a key that asks for the PIN at every use is used by people, not in loops
-        if alike[wanted.kind] and case.operation in key.uses and not key.always_authenticate:
-            return key
+        if alike.get(wanted.kind) and case.operation in key.uses:
+            if not key.always_authenticate:
+                return key
+            asking = key
+    if asking is not None:
+        raise PolicyRefusal(
+            f"key {asking.name!r} asks for the PIN at every use (CKA_ALWAYS_AUTHENTICATE): it is not used in a loop"
+        )
     return None
 
 
@@ -65,8 +120,10 @@ def drive_within(
 
     The first failure ends the block. Where the budget sets a pace, each call waits for its turn.
     """
-    calls = Counter(jobs[0].calls)
+    calls = _calls(jobs[0], driver)
     if policy.paced:
+        if len(jobs) > 1:
+            raise PolicyRefusal("a token whose budget sets the pace is measured with one thread")
         return [_paced(policy, calls, jobs[0], count, driver)]
     allowed = policy.reserve(calls) // len(jobs)
     limit = min(count or allowed, allowed)

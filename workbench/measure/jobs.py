@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import attrs
@@ -17,7 +18,17 @@ from workbench.cryptoki.memory import attribute_array, new_mechanism
 from workbench.faults import PolicyRefusal
 from workbench.measure.operations import ALONE, CLEANING, calls_of
 
-__all__ = ["Job", "Latencies", "Limits", "Lists", "Stop", "ThreadResult", "Work", "counting_gcm"]
+__all__ = [
+    "Job",
+    "Latencies",
+    "Limits",
+    "Lists",
+    "Stop",
+    "ThreadResult",
+    "Work",
+    "counting_gcm",
+    "throughput",
+]
 
 Latencies = npt.NDArray[np.uint64]
 
@@ -283,3 +294,22 @@ class ThreadResult:
     def rate(self) -> float:
         """Successes per second: a failed call counts for nothing, however fast it failed."""
         return self.successes / self.wall_s if self.wall_s > 0 else 0.0
+
+
+def throughput(results: Sequence[ThreadResult]) -> float:
+    """Successes per second of threads that ran side by side.
+
+    A thread's time ends with its own last call: that of another one may last longer. It begins with the first of
+    them all, or later by one call of its own at most, the last one of the warm-up. A thread that waits for a CPU
+    or for the token while others have it is a part of the whole all the same: by its own window alone, more threads
+    than cores would seem to do more than all cores can.
+    """
+    begin = min(result.begin_ns for result in results)
+    return sum(_rate_since(result, begin) for result in results)
+
+
+def _rate_since(result: ThreadResult, begin_ns: int) -> float:
+    longest = int(result.latencies.max()) if len(result.latencies) else 0
+    aside = result.aside_ns // max(1, result.successes + result.failures)
+    wall = result.end_ns - min(result.begin_ns, begin_ns + longest + aside)
+    return result.successes / wall * 1e9 if wall > 0 else 0.0

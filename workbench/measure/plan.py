@@ -9,7 +9,7 @@ import attrs
 from workbench.faults import WorkbenchError
 from workbench.measure.operations import CLEANING, TIMED, calls_of
 
-__all__ = ["CASES", "KEYS", "PLANS", "Case", "KeySpec", "Plan", "plan_named"]
+__all__ = ["CREW", "DRIVERS", "KEYS", "MOST_THREADS", "Case", "KeySpec", "Plan"]
 
 
 @attrs.frozen
@@ -92,29 +92,57 @@ class Case:
 class Plan:
     """A named set of cases and how long each is looked at.
 
-    ``seconds``: measured time of a block (longer where one call takes long, see ``MINIMUM_CALLS``);
-    ``warmup``: seconds before each block that count for nothing; ``rounds``: blocks per case, number of
-    threads and token.
+    ``threads``: numbers of them, or ``knee``: doubled until the throughput stops growing (``measure.knee``).
+    ``rounds``: blocks per case, number of threads, token and driver. ``seconds``: measured time of a block
+    (longer where one call takes long, see ``MINIMUM_CALLS``); ``warmup``: seconds before each block that count
+    for nothing. ``loop``: closed (the next call when the last one has returned) or open (calls at due times,
+    ``rate`` of them per second over all threads). ``drivers``: who makes the calls, side by side (``DRIVERS``);
+    none named: the best one of this installation.
     """
 
     name: str
     cases: tuple[Case, ...]
-    threads: tuple[int, ...] = (1, 2)
+    threads: tuple[int, ...] | Literal["knee"] = (1, 2)
     rounds: int = 7
     seconds: float = 0.1
     warmup: float = 0.02
+    title: str = ""
+    loop: Literal["closed", "open"] = "closed"
+    rate: float = 0.0
+    drivers: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if not self.cases or self.rounds < 1 or self.seconds <= 0 or self.warmup < 0:
             raise WorkbenchError(
                 f"plan {self.name!r} needs cases, at least one round, and blocks longer than 0 s"
             )
-        if not self.threads or min(self.threads) < 1 or len(set(self.threads)) < len(self.threads):
-            raise WorkbenchError(f"plan {self.name!r}: threads are numbers from 1 on, each once")
+        if self.threads != "knee":
+            if not self.threads or min(self.threads) < 1 or len(set(self.threads)) < len(self.threads):
+                raise WorkbenchError(
+                    f"plan {self.name!r}: threads are numbers from 1 on, each once, or the word knee"
+                )
+            if max(self.threads) > MOST_THREADS:
+                raise WorkbenchError(f"plan {self.name!r}: {MOST_THREADS} threads are the most")
+        if (self.loop == "open") != (self.rate > 0) or self.loop not in ("open", "closed"):
+            raise WorkbenchError(f"plan {self.name!r}: an open loop has a rate, and a closed loop has none")
+        if self.loop == "open" and self.threads == "knee":
+            raise WorkbenchError(
+                f"plan {self.name!r}: an open loop has the rate that it is given, and so no knee; list the threads"
+            )
+        unknown = [driver for driver in self.drivers if driver not in DRIVERS]
+        if unknown or len(set(self.drivers)) < len(self.drivers):
+            what = f"no driver {unknown[0]!r}" if unknown else "a driver twice"
+            raise WorkbenchError(f"plan {self.name!r}: {what}; there are {', '.join(DRIVERS)}")
         names = [case.name for case in self.cases]
         if len(set(names)) < len(names):
             raise WorkbenchError(f"plan {self.name!r} has two cases of one name")
 
+
+MOST_THREADS = 1024
+# Who makes the calls: the compiled kernel, Python threads where there is no compiler, and a PyKCS11 program
+# in one process and in one for each thread.
+CREW = "pykcs11-processes"
+DRIVERS = ("c-kernel", "cffi-abi", "pykcs11", CREW)
 
 # login needs no key: it asks for the token's own PIN.
 WITH_MECHANISM = frozenset(
@@ -156,34 +184,3 @@ KEYS = {
         for name in ("SHA2-128s", "SHA2-128f")
     },
 }
-
-_SIGNING = (
-    Case("RSA-2048 sign", "sign", "CKM_SHA256_RSA_PKCS", 32, "RSA-2048"),
-    Case("RSA-4096 sign", "sign", "CKM_SHA256_RSA_PKCS", 32, "RSA-4096"),
-    # CKM_ECDSA takes a digest: as many bytes as the curve's order has
-    Case("ECDSA P-256 sign", "sign", "CKM_ECDSA", 32, "P-256"),
-    Case("ECDSA P-384 sign", "sign", "CKM_ECDSA", 48, "P-384"),
-    Case("Ed25519 sign", "sign", "CKM_EDDSA", 32, "Ed25519", output=64),  # NSS 3.13x takes no larger room
-)
-_SYMMETRIC = (
-    Case("AES-256-GCM 1 KiB", "encrypt", "CKM_AES_GCM", 1024, "AES-256", output=2048),
-    Case("SHA-256 1 KiB", "digest", "CKM_SHA256", 1024),
-    Case("random 32 B", "random", None, 32, output=32),
-)
-CASES = {case.name: case for case in _SIGNING + _SYMMETRIC}
-
-PLANS = {
-    plan.name: plan
-    for plan in (
-        Plan("quick", _SIGNING + _SYMMETRIC),
-        Plan("signing", _SIGNING, rounds=12, seconds=0.2, warmup=0.05),
-    )
-}
-
-
-def plan_named(name: str) -> Plan:
-    """A plan that comes with the workbench. Errors: ``WorkbenchError`` that lists their names."""
-    try:
-        return PLANS[name]
-    except KeyError:
-        raise WorkbenchError(f"no plan is named {name!r}; known plans: {', '.join(PLANS)}") from None

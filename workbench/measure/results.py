@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from workbench.measure.lines import Line, line_of, rates
+from workbench.measure.operations import ALONE
 from workbench.measure.saturation import Saturation, fit
 from workbench.measure.stats import Interval, Packed, paired_ratio, pool
 from workbench.measure.store import Row, read_run
@@ -23,6 +24,7 @@ BUSY = 0.5  # load per core before the run
 IDLE_SHARE = 0.9  # of its wall time a thread on the null module is on a CPU: it never waits for anything
 TAKEN = 0.02  # of the CPU time, by the hypervisor
 DIFFERENCE = 0.05  # a ratio nearer to 1 is no difference, however narrow its interval
+ALONE_ON = dict.fromkeys(ALONE, (1,))  # whatever the plan says, these are measured with one thread
 Key = tuple[str, str, int, str]  # token, case, threads, driver
 
 
@@ -206,7 +208,9 @@ class Run:
         return [
             (token, case["name"], threads, driver)
             for case in plan["cases"]
-            for threads in planned or sorted(seen.get(case["name"], {})) or (1,)
+            for threads in ALONE_ON.get(case["operation"], planned)
+            or sorted(seen.get(case["name"], {}))
+            or (1,)
             for driver in self.drivers
             for token in self.tokens
             # a knee is sought on each token and driver by itself, and hosts have threads of their own

@@ -8,9 +8,10 @@ lifts older runs.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -31,10 +32,13 @@ Records = tuple[dict[str, Any], list[dict[str, Any]]]  # run.json, rows
 class Row:
     """One block, or the reason why there is none.
 
-    ``kind``: block, or floor (the same calls on the null module). ``round``: from 0; None for what holds in
-    every round. ``position``: the token's place in the random order of its round. ``outcome``: ok, not
-    offered, failed, not run, ``worker died (SIGSEGV)``, ``no answer within 30 s``. ``rate_per_s``:
-    successes per second; ``pace_per_s``: the rate that the token's budget sets. ``latencies``: file of packed latencies in the run directory.
+    ``kind``: block; floor (the same calls on the null module); open, prepare (why a token or a case could not be had;
+    with 0 threads); search, knee (of ``threads: knee``: a look at so many threads, and the most that were looked at);
+    sweep (why token objects stayed). ``round``: from 0; None for what holds in every round. ``position``: the token's
+    place in the random order of its round. ``outcome``: ok, not offered, refused, failed, not run, ``worker died
+    (SIGSEGV)``, ``no answer within 30 s``. ``rate_per_s``: successes per second; ``pace_per_s``: the rate that the
+    token's budget sets. ``service_p50_ns``, ``overdue``: of an open loop, the calls' own time, and calls that were
+    due and had not begun at the end. ``latencies``: file of packed latencies in the run directory.
     """
 
     kind: str
@@ -62,6 +66,13 @@ class Row:
     max_ns: float | None = None
     latencies: str | None = None
     pace_per_s: float | None = None
+    service_p50_ns: float | None = None
+    overdue: int = 0
+
+    @property
+    def step(self) -> tuple[object, ...]:
+        """What the row is about: two rows of one step say which came later."""
+        return self.kind, self.token, self.driver, self.case, self.operation, self.threads, self.round
 
     @property
     def measured(self) -> bool:
@@ -78,8 +89,19 @@ class RunWriter:
     """Writes one run directory, ``<UTC time>-<plan>-<4 hex>`` below ``out``."""
 
     def __init__(self, path: Path) -> None:
+        """For a directory that is there. Errors: ``OSError``; ``WorkbenchError`` while another process writes in it."""
         self.path = path
         self._count = 0
+        self._lock = (path / "rows.jsonl").open("ab")  # held as long as the run is written
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise WorkbenchError(f"{path} is being measured by another process at this moment") from None
+
+    def close(self) -> None:
+        """Let go of the run."""
+        self._lock.close()
 
     @classmethod
     def create(cls, out: Path, plan: str) -> Self:
@@ -93,6 +115,32 @@ class RunWriter:
             raise _unwritable(path, error) from None
         return cls(path)
 
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """Go on with a run that was broken off; a row that its writer left half done is cut away.
+
+        Errors: ``WorkbenchError`` where that is not possible, or while another process measures the run.
+        """
+        try:
+            made = cls(path)
+            with (path / "rows.jsonl").open("r+b") as file:
+                text = file.read()
+                file.truncate(text.rfind(b"\n") + 1)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        numbers = [int(file.stem) for file in (path / "latencies").glob("*.npy") if file.stem.isdigit()]
+        made._count = max(numbers, default=0)
+        return made
+
+    def write_resumption(self, meta: Mapping[str, Any]) -> None:
+        """Write who went on with the run, when and with what, beside what ``run.json`` says: ``resumed-1.json`` …"""
+        number = 1 + len(list(self.path.glob("resumed-*.json")))
+        try:
+            with (self.path / f"resumed-{number}.json").open("x", encoding="utf-8") as file:
+                file.write(json.dumps(meta, indent=1, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Write ``run.json``, once."""
         text = json.dumps({"schema_version": SCHEMA_VERSION, **meta}, indent=1, ensure_ascii=False)
@@ -101,6 +149,11 @@ class RunWriter:
                 file.write(text + "\n")
         except OSError as error:
             raise _unwritable(self.path, error) from None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run was finished once."""
+        return (self.path / "end.json").exists()
 
     def write_end(self, end: Mapping[str, Any]) -> None:
         """Write ``end.json``: the run is finished."""
@@ -147,7 +200,18 @@ def read_run(path: Path) -> tuple[dict[str, Any], tuple[Row, ...], dict[str, Any
         )
     for older in range(version, SCHEMA_VERSION):
         meta, records = _MIGRATIONS[older](meta, records)
-    return meta, tuple(Row(**record) for record in records), ended
+    return meta, _latest(Row(**record) for record in records), ended
+
+
+def _latest(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Without what holds no longer: a step that was not run at first, a token that was opened later."""
+    found = list(rows)
+    last = {row.step: number for number, row in enumerate(found)}
+    return tuple(
+        row
+        for number, row in enumerate(found)
+        if last[row.step] == number or not (row.outcome == "not run" or row.kind == "open")
+    )
 
 
 def _from_1(meta: dict[str, Any], records: list[dict[str, Any]]) -> Records:

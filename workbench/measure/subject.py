@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 
 import attrs
@@ -13,10 +16,10 @@ from workbench.faults import PolicyRefusal
 from workbench.measure.drivers import drive
 from workbench.measure.floor import floor_job
 from workbench.measure.guarded import drive_within, fitting_key
-from workbench.measure.jobs import IV_BYTES, Job, ThreadResult
+from workbench.measure.jobs import IV_BYTES, Job, ThreadResult, throughput
 from workbench.measure.material import Keys, Lacking, Use, generate, make_work, use_of
-from workbench.measure.operations import ALONE
 from workbench.measure.plan import Case
+from workbench.measure.pykcs11_driver import NotServed, check_served
 from workbench.measure.stats import Packed, pack, percentiles, pool
 from workbench.tokens import NamedKey, Session, Token
 
@@ -24,11 +27,13 @@ __all__ = [
     "Block",
     "Preparation",
     "block",
+    "block_at",
     "floor_block",
     "make_job",
     "prepare",
     "provenance",
     "remove_stored",
+    "together",
 ]
 
 PILOT_CALLS = 5
@@ -73,9 +78,8 @@ class Preparation:
 class Block:
     """What the threads of one block did together.
 
-    ``rate_per_s``: successes over wall time. Not the sum of the threads' own rates: with more threads than cores,
-    each has its window while it runs, and the sum is more than the machine can do. ``wall_s``: from the first
-    thread's start to the last one's end. ``latencies``: packed, of all threads; in an open loop, from the moment
+    ``rate_per_s``: ``throughput``. ``wall_s``: from the first thread's start to the
+    last one's end. ``latencies``: packed, of all threads; in an open loop, from the moment
     that each call was due, and ``services`` then has the calls themselves. ``overdue``: of an open loop, calls that
     were due and had not begun at the end. ``aside_s``: the threads' time in calls that the clock was not on.
     """
@@ -113,25 +117,24 @@ class Stage:
 _stage = Stage()
 
 
-def prepare(token: Token, case: Case, threads: int, driver: str) -> Preparation:
-    """Open a session per thread, generate the case's key, and try the case out.
+def prepare(token: Token, case: Case, driver: str) -> Preparation:
+    """Open a session, generate the case's key, and try the case out.
 
     The mechanism list is not asked: NSS digests on a slot whose list has no digest. What the token answers counts.
     """
     try:
-        while len(_stage.sessions) < min(threads, token.policy.most_sessions):
-            _stage.sessions.append(token.session())
+        _open_sessions(token, 1)
         if case.iv == "token" and not _makes_ivs(token, case, driver):
             return Preparation("not offered", "the token takes the IV that it is given")
-        # login and initialize have one thread, and end what the other sessions hold
-        for thread in range(1 if case.operation in ALONE else len(_stage.sessions[:threads])):
-            _job(token, case, thread)
+        job = _job(token, case, 0)
+        if driver == "pykcs11":
+            check_served(job)
         if token.policy.announces:
             return Preparation("ok")  # a pilot would be a call that nobody was told of
-        pilot = _driven(token, [_job(token, case, 0)], 0.0, 0.0, PILOT_CALLS, driver)[0]
+        pilot = _driven(token, [job], 0.0, 0.0, PILOT_CALLS, driver)[0]
     except PolicyRefusal as error:
         return Preparation("refused", str(error))
-    except Lacking as error:
+    except (Lacking, NotServed) as error:
         return Preparation("not offered", str(error))
     except CryptokiError as error:
         outcome = "not offered" if error.rv in REFUSALS else "failed"
@@ -188,8 +191,41 @@ def block(
     """
     if threads > token.policy.most_sessions:
         raise PolicyRefusal(f"{threads} threads need as many sessions, and the budget of the token has fewer")
+    _open_sessions(token, threads)
     jobs = [_job(token, case, thread) for thread in range(threads)]
     return _summed(_driven(token, jobs, seconds, warmup, count, driver, rate))
+
+
+def block_at(
+    token: Token, start_ns: int, case: Case, seconds: float, warmup: float, driver: str, rate: float
+) -> Block:
+    """One block of one thread that begins at a moment of CLOCK_MONOTONIC, which all processes have in common."""
+    job = _job(token, case, 0)
+    time.sleep(max(0.0, (start_ns - time.monotonic_ns()) / 1e9))
+    return _summed(_driven(token, [job], seconds, warmup, 0, driver, rate))
+
+
+def together(blocks: Sequence[Block]) -> Block:
+    """What several processes did side by side, as one block."""
+    return Block(
+        successes=sum(block.successes for block in blocks),
+        failures=sum(block.failures for block in blocks),
+        errors=dict(sum((Counter(block.errors) for block in blocks), Counter())),
+        rate_per_s=sum(block.rate_per_s for block in blocks),
+        wall_s=max(block.wall_s for block in blocks),
+        cpu_s=sum(block.cpu_s for block in blocks),
+        gave_up=any(block.gave_up for block in blocks),
+        latencies=pool([block.latencies for block in blocks]),
+        services=pool([block.services for block in blocks]),
+        overdue=sum(block.overdue for block in blocks),
+        aside_s=sum(block.aside_s for block in blocks),
+    )
+
+
+def _open_sessions(token: Token, count: int) -> None:
+    """A session for each thread. The first one logs in; the token is not asked for more than its policy allows."""
+    while len(_stage.sessions) < min(count, token.policy.most_sessions):
+        _stage.sessions.append(token.session())
 
 
 def _driven(
@@ -294,13 +330,12 @@ def _summed(results: list[ThreadResult]) -> Block:
         for name, count in result.errors.items():
             errors[name] = errors.get(name, 0) + count
     begin, end = min(r.begin_ns for r in results), max(r.end_ns for r in results)
-    successes, wall_s = sum(r.successes for r in results), (end - begin) / 1e9
     return Block(
-        successes=successes,
+        successes=sum(r.successes for r in results),
         failures=sum(r.failures for r in results),
         errors=errors,
-        rate_per_s=successes / wall_s if wall_s > 0 else 0.0,
-        wall_s=wall_s,
+        rate_per_s=throughput(results),
+        wall_s=(end - begin) / 1e9,
         cpu_s=sum(r.cpu_ns for r in results) / 1e9,
         gave_up=any(r.gave_up for r in results),
         latencies=pool([pack(r.latencies) for r in results]),

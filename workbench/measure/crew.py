@@ -1,0 +1,72 @@
+"""PyKCS11 in one process for each thread: how a Python program gets more than one core, or waits for a device twice."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+
+from workbench.measure import subject
+from workbench.measure.plan import Case
+from workbench.measure.subject import Block, Preparation
+from workbench.workers import Worker
+
+__all__ = ["Crew"]
+
+MEMBER = "pykcs11"
+LEAD_NS = 30_000_000  # from the word to the start: every process has heard it by then
+
+
+@attrs.define
+class _Member:
+    worker: Worker
+    ready: dict[str, Preparation] = attrs.field(factory=dict)
+
+
+class Crew:
+    """The processes of one token. Each logs in once, and has keys of its own."""
+
+    def __init__(self, token: str, log: Path) -> None:
+        self._token, self._log = token, log
+        self._members: list[_Member] = []
+
+    def prepare(self, case: Case, seconds: float) -> Preparation:
+        """Make the case ready in the first process; whether it can be measured. Errors: those of ``Worker.run``."""
+        return self._prepared(self._gather(1)[0], case, seconds)
+
+    def block(
+        self, case: Case, threads: int, seconds: float, warmup: float, rate: float, timeout: float
+    ) -> Block:
+        """One block of so many processes, from one start. Errors: those of ``Worker.run``."""
+        members = self._gather(threads)
+        for member in members:
+            self._prepared(member, case, timeout)
+        start = time.monotonic_ns() + LEAD_NS
+
+        def measure(member: _Member) -> Block:
+            arguments = (start, case, seconds, warmup, MEMBER, rate / threads)
+            return member.worker.run(subject.block_at, *arguments, timeout=timeout)
+
+        with ThreadPoolExecutor(threads) as pool:
+            blocks = list(pool.map(measure, members))
+        return subject.together(blocks)
+
+    def close(self) -> None:
+        """End the processes."""
+        for member in self._members:
+            member.worker.close()
+        self._members.clear()
+
+    def _gather(self, count: int) -> list[_Member]:
+        # one after the other: processes that start on one token at once can fail, and each logs in
+        while len(self._members) < count:
+            self._members.append(_Member(Worker(self._token, stderr=self._log)))
+        return self._members[:count]
+
+    @staticmethod
+    def _prepared(member: _Member, case: Case, seconds: float) -> Preparation:
+        if case.name not in member.ready:
+            member.ready[case.name] = member.worker.run(subject.prepare, case, MEMBER, timeout=seconds)
+        return member.ready[case.name]

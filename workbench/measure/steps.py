@@ -1,0 +1,89 @@
+"""The places and blocks of a run, and the rows that they become."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import attrs
+
+from workbench.measure.lanes import Lane
+from workbench.measure.plan import Case
+from workbench.measure.stats import percentiles
+from workbench.measure.store import Row
+from workbench.measure.subject import Block
+
+__all__ = ["Place", "Step", "filled", "now"]
+
+
+@attrs.frozen
+class Place:
+    """Where a case is measured: a column of the results."""
+
+    lane: Lane
+    driver: str
+
+
+@attrs.frozen
+class Step:
+    """A block to be measured."""
+
+    round: int
+    case: Case
+    threads: int
+    place: Place
+    position: int
+
+    @property
+    def kind(self) -> str:
+        """Steps of one kind cost alike, beyond their length too."""
+        return f"{self.case.name}, {self.threads} on {self.place.lane.label} by {self.place.driver}"
+
+    @property
+    def row(self) -> Row:
+        """The row that the block becomes, without its figures."""
+        case, lane = self.case, self.place.lane
+        pace = lane.origin.budget.max_rate if lane.origin.budget else None
+        return Row(
+            "block",
+            lane.label,
+            case.name,
+            case.operation,
+            self.threads,
+            "ok",
+            self.place.driver,
+            self.round,
+            self.position,
+            pace_per_s=pace,
+        )
+
+
+def filled(row: Row, made: Block, seconds: float) -> Row:
+    """The row with the figures of its block, which was to be so many seconds long."""
+    failed = made.successes == 0 or made.gave_up
+    p50, p90, p99, p999, largest = made.quantiles() if made.successes else (None,) * 5
+    # in an open loop latencies count from the moment that a call was due, and its own time is another thing
+    service = percentiles(made.services, [50])[0] if made.services.size else None
+    return attrs.evolve(
+        row,
+        outcome="failed" if failed else "ok",
+        detail=", ".join(f"{name}: {count} calls" for name, count in made.errors.items()),
+        seconds=seconds,
+        wall_s=made.wall_s,
+        cpu_s=made.cpu_s,
+        successes=made.successes,
+        failures=made.failures,
+        errors=made.errors,
+        rate_per_s=made.rate_per_s,
+        p50_ns=p50,
+        p90_ns=p90,
+        p99_ns=p99,
+        p999_ns=p999,
+        max_ns=largest,
+        service_p50_ns=service,
+        overdue=made.overdue,
+    )
+
+
+def now() -> str:
+    """The time of this moment, UTC, as rows have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

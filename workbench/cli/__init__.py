@@ -9,6 +9,7 @@ import sys
 from workbench.cli import (  # noqa: F401
     demonstration,
     doctor,
+    fleet,
     holdings,
     inspecting,
     learning,

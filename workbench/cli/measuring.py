@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +17,7 @@ from workbench.measure.choices import Residency
 from workbench.measure.plan import DRIVERS
 from workbench.measure.planfile import parse_size
 
-__all__ = ["measure_tokens"]
+__all__ = ["measure_tokens", "print_run"]
 
 COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("case", "left"),
@@ -69,6 +70,18 @@ def bench(
     resume: Annotated[
         Path | None, typer.Option("--resume", help="Go on with this run, which was broken off.")
     ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds after which a worker that gives no answer is killed.")
+    ] = None,
+    start_at: Annotated[
+        str | None,
+        typer.Option(
+            help="Begin at this time (22:15, or ISO 8601), as other hosts do; then `workbench merge`."
+        ),
+    ] = None,
+    fleet: Annotated[
+        str | None, typer.Option(help="Measure on every worker of the Dask scheduler at this address.")
+    ] = None,
     directory: Annotated[Path, typer.Option("--out", help="Where the run's own directory is made.")] = Path(
         "runs"
     ),
@@ -76,7 +89,9 @@ def bench(
     """Measure tokens side by side in one run. Exit 1 if a worker died or a case failed; what was measured is kept."""
     if resume is not None:
         done = _watched(
-            lambda show, announce: measure.resume(resume, on_progress=show, on_announcement=announce)
+            lambda show, announce: measure.resume(
+                resume, timeout=timeout, on_progress=show, on_announcement=announce
+            )
         )
     else:
         choices = measure.Choices(
@@ -91,7 +106,22 @@ def bench(
             rate=rate,
             drivers=_listed(driver),
         )
-        done = measure_tokens(directory, token or ["sandbox"], choices.of(measure.plan_named(plan)))
+        run = measure.bench if fleet is None else partial(measure.fleet_bench, fleet)
+        chosen, start = (
+            choices.of(measure.plan_named(plan)),
+            None if start_at is None else measure.parse_start(start_at),
+        )
+        done = _watched(
+            lambda show, announce: run(
+                chosen,
+                token or ["sandbox"],
+                out=directory,
+                timeout=timeout,
+                start_at=start,
+                on_progress=show,
+                on_announcement=announce,
+            )
+        )
     print(f"run: {done.path}")
     if done.failed:
         raise typer.Exit(1)
@@ -151,7 +181,7 @@ def _watched(
             progress.update(task, description=step.text + left, total=step.total, completed=step.done)
 
         done = run(show, lambda text: err.print(text, markup=False, soft_wrap=True))
-    _print_run(done)
+    print_run(done)
     return done
 
 
@@ -165,7 +195,8 @@ LOOPS = {
 }
 
 
-def _print_run(done: measure.Run) -> None:
+def print_run(done: measure.Run) -> None:
+    """The run as a table, and on standard error what went wrong in it."""
     loop = LOOPS[done.loop].format(rate=done.meta["plan"].get("rate", 0))
     several = len(done.drivers) > 1
     table = Table(

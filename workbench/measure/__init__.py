@@ -9,14 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.measure.appointment import parse_start
     from workbench.measure.capacity import Sizing, sizing
     from workbench.measure.choices import Choices
     from workbench.measure.comparison import Change, Comparison, LineComparison, compare_runs, compare_tokens
     from workbench.measure.device import Device, Emulated, timeline
     from workbench.measure.disclosure import Fact, facts
     from workbench.measure.drivers import default_driver, drive
+    from workbench.measure.fleet import fleet_bench
     from workbench.measure.jobs import Job, Stop, ThreadResult, Work
     from workbench.measure.measurement import Progress
+    from workbench.measure.merge import merge
     from workbench.measure.payload import ByteCost, byte_costs
     from workbench.measure.plan import KEYS, Case, KeySpec, Plan
     from workbench.measure.planfile import CASES, PLANS, plan_named
@@ -76,9 +79,12 @@ __all__ = [
     "drive",
     "facts",
     "fit",
+    "fleet_bench",
     "history_figure",
     "latency_figure",
     "load",
+    "merge",
+    "parse_start",
     "payload_figure",
     "phases_finding",
     "plan_named",
@@ -92,14 +98,17 @@ __all__ = [
 
 _HOMES = {
     "capacity": ("Sizing", "sizing"),
+    "appointment": ("parse_start",),
     "choices": ("Choices",),
     "comparison": ("Change", "Comparison", "LineComparison", "compare_runs", "compare_tokens"),
     "device": ("Device", "Emulated", "timeline"),
     "disclosure": ("Fact", "facts"),
     "drivers": ("default_driver", "drive"),
+    "fleet": ("fleet_bench",),
     "jobs": ("Job", "Stop", "ThreadResult", "Work"),
     "measurement": ("Progress",),
     "payload": ("ByteCost", "byte_costs"),
+    "merge": ("merge",),
     "plan": ("KEYS", "Case", "KeySpec", "Plan"),
     "planfile": ("CASES", "PLANS", "plan_named"),
     "plots": (

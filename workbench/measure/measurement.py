@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from workbench.measure import calibration
+from workbench.measure.appointment import Appointment
 from workbench.measure.clock import Clock
 from workbench.measure.drivers import kernel
 from workbench.measure.finished import Finished, check_token
@@ -67,6 +68,7 @@ class Measurement:
         self.operations = tuple(dict.fromkeys(case.operation for case in plan.cases))
         self.counts: dict[tuple[Place, str], tuple[int, ...]] = {}
         self.clock = Clock()
+        self.appointment: Appointment | None = None
         self.taken, self.total = 0, len(lanes) + len(plan.cases) * len(self.places)
 
     @property
@@ -96,6 +98,7 @@ class Measurement:
                 "created": now(),
                 "plan": attrs.asdict(self.plan),
                 **meta,
+                **({} if self.appointment is None else self.appointment.meta),
                 "drivers": list(self.plan.drivers),
                 "keys": "made for this run, one of each kind, shared by the threads; the token says whether session or token objects",
                 "sessions": "one per thread, read/write, logged in",
@@ -145,6 +148,8 @@ class Measurement:
         for row, lane in floors:
             with self._timed("floor", FLOOR_SECONDS + FLOOR_WARMUP, f"floor of {row.operation}", row, lane):
                 self._floor(row, lane)
+        if self.appointment is not None:
+            steps = self.appointment.begin(steps)
         for step in steps:
             seconds, row = lengths[step.case.name], step.row
             text = f"round {step.round + 1}/{self.plan.rounds}: {step.case.name}"
@@ -203,6 +208,8 @@ class Measurement:
                 if made.outcome != "ok":  # once is enough for what never changes
                     self.writer.append(attrs.evolve(row, outcome=made.outcome, detail=made.detail))
             fitting = min(LONGEST, MINIMUM_CALLS * max(calls))
+            if self.appointment is not None:
+                fitting = 0.0  # the other hosts do not know how long a call takes here
             lengths[case.name] = self.done.seconds(case) or max(self.plan.seconds, fitting)
         return lengths
 
@@ -330,6 +337,9 @@ class Measurement:
     def _block(self, step: Step, row: Row, seconds: float) -> None:
         row, lane, case = attrs.evolve(row, started=now()), step.place.lane, step.case
         try:
+            if self.appointment is not None:
+                lane.prepare(case, step.place.driver)
+                self.appointment.keep(step)
             made = lane.block(
                 case,
                 step.place.driver,
@@ -342,7 +352,11 @@ class Measurement:
         except Lost as error:
             self.writer.append(attrs.evolve(row, outcome=error.outcome, detail=error.detail))
         else:
-            self.writer.append(filled(row, made, seconds), made.latencies)
+            row = filled(row, made, seconds)
+            if self.appointment is not None:
+                window = made.window
+                row = attrs.evolve(row, begin_ns=window.begin_ns, end_ns=window.end_ns, slices=window.slices)
+            self.writer.append(row, made.latencies)
 
     def _sweep(self) -> None:
         """Remove the keys that were token objects; one that stays is a failure, and told."""

@@ -12,6 +12,7 @@ import attrs
 
 from workbench import tokens as token_room
 from workbench.faults import WorkbenchError
+from workbench.measure.appointment import Appointment, Start, common_seed
 from workbench.measure.choices import Choices
 from workbench.measure.drivers import default_driver, kernel
 from workbench.measure.finished import Finished, check_machine, plan_of
@@ -38,6 +39,7 @@ def bench(
     driver: str | None = None,
     timeout: float | None = None,
     seed: int | None = None,
+    start_at: Start | None = None,
     on_progress: OnProgress | None = None,
     on_announcement: Callable[[str], None] = print,
 ) -> Run:
@@ -47,7 +49,8 @@ def bench(
     has more. A token named twice is measured against itself. ``timeout``: seconds after which a worker that gives
     no answer is killed (default: by the length of the block). ``seed``: of the random order (default: new, and
     recorded). A worker that dies or hangs costs its block, is started anew, and is given up after the third time;
-    see ``Run.failed``. ``on_announcement``: told, before it happens, what a token that is not ours will be asked.
+    see ``Run.failed``. ``start_at``: Unix time of the first block, or what is called for it when everything is
+    ready: other hosts measure the same plan from then on, block by block. ``on_announcement``: told, before it happens, what a token that is not ours will be asked.
     Errors: ``WorkbenchError`` for bad input and for a directory that cannot be written.
     """
     named = plan_named(plan) if isinstance(plan, str) else plan
@@ -61,12 +64,15 @@ def bench(
         if token_room.origin(token).standing != "sandbox" and list(tokens).count(token) > 1:
             raise WorkbenchError(f"token {token!r} is not ours, and has one budget: name it once")
     labels = dict(zip(_labels(tokens), tokens, strict=True))
-    seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    if seed is None:
+        seed = random.SystemRandom().randrange(2**32) if start_at is None else common_seed(start_at)
+    appointment = None if start_at is None else Appointment(chosen, seed, tuple(labels), start_at)
     writer = RunWriter.create(Path(out), chosen.name)
     with ExitStack() as stack:
         stack.callback(writer.close)
         lanes = _lanes(stack, labels, writer.path, timeout)
         measurement = Measurement(chosen, lanes, writer, seed, Finished(), on_progress, on_announcement)
+        measurement.appointment = appointment
         try:
             measurement.run({"seed": seed, "tokens": labels, "run": token_room.current_run()})
         except WorkbenchError:

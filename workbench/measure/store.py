@@ -21,6 +21,7 @@ import numpy as np
 
 from workbench.faults import WorkbenchError
 from workbench.measure.stats import Packed
+from workbench.measure.window import Window
 
 __all__ = ["SCHEMA_VERSION", "Row", "RunWriter", "read_run"]
 
@@ -38,7 +39,8 @@ class Row:
     place in the random order of its round. ``outcome``: ok, not offered, refused, failed, not run, ``worker died
     (SIGSEGV)``, ``no answer within 30 s``. ``rate_per_s``: successes per second; ``pace_per_s``: the rate that the
     token's budget sets. ``service_p50_ns``, ``overdue``: of an open loop, the calls' own time, and calls that were
-    due and had not begun at the end. ``latencies``: file of packed latencies in the run directory.
+    due and had not begun at the end. ``begin_ns``, ``end_ns``, ``slices``: the block's ``Window``, of an appointed
+    run only. ``latencies``: file of packed latencies in the run directory.
     """
 
     kind: str
@@ -68,6 +70,16 @@ class Row:
     pace_per_s: float | None = None
     service_p50_ns: float | None = None
     overdue: int = 0
+    begin_ns: int | None = None
+    end_ns: int | None = None
+    slices: tuple[int, ...] = ()
+
+    @property
+    def window(self) -> Window | None:
+        """When the block's calls succeeded, where the run was one of several at an appointed time."""
+        if self.begin_ns is None or self.end_ns is None:
+            return None
+        return Window(self.begin_ns, self.end_ns, tuple(self.slices))
 
     @property
     def step(self) -> tuple[object, ...]:
@@ -234,7 +246,7 @@ def _plain(row: Row) -> dict[str, Any]:
     """The row without the members that say nothing."""
     defaults = {field.name: field.default for field in attrs.fields(Row)}
     values = attrs.asdict(row)
-    return {name: value for name, value in values.items() if value not in (defaults[name], {})}
+    return {name: value for name, value in values.items() if value not in (defaults[name], {}, ())}
 
 
 def _unwritable(path: Path, error: OSError) -> WorkbenchError:

@@ -21,6 +21,7 @@ from workbench.measure.material import Keys, Lacking, Use, generate, make_work, 
 from workbench.measure.plan import Case
 from workbench.measure.pykcs11_driver import NotServed, check_served
 from workbench.measure.stats import Packed, pack, percentiles, pool
+from workbench.measure.window import Window, joined, window_of
 from workbench.tokens import NamedKey, Session, Token
 
 __all__ = [
@@ -82,6 +83,7 @@ class Block:
     last one's end. ``latencies``: packed, of all threads; in an open loop, from the moment
     that each call was due, and ``services`` then has the calls themselves. ``overdue``: of an open loop, calls that
     were due and had not begun at the end. ``aside_s``: the threads' time in calls that the clock was not on.
+    ``window``: when the calls succeeded.
     """
 
     successes: int
@@ -92,6 +94,7 @@ class Block:
     cpu_s: float
     gave_up: bool
     latencies: Packed
+    window: Window
     services: Packed
     overdue: int = 0
     aside_s: float = 0.0
@@ -219,6 +222,7 @@ def together(blocks: Sequence[Block]) -> Block:
         services=pool([block.services for block in blocks]),
         overdue=sum(block.overdue for block in blocks),
         aside_s=sum(block.aside_s for block in blocks),
+        window=joined([block.window for block in blocks]),
     )
 
 
@@ -342,4 +346,5 @@ def _summed(results: list[ThreadResult]) -> Block:
         services=pool([pack(r.services) for r in results]),
         overdue=sum(r.overdue for r in results),
         aside_s=sum(r.aside_ns for r in results) / 1e9,
+        window=window_of(results),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PolicyRefusal", "WorkbenchError"]
+__all__ = ["BrokenOff", "PolicyRefusal", "WorkbenchError"]
 
 
 class WorkbenchError(Exception):
@@ -14,3 +14,10 @@ class WorkbenchError(Exception):
 
 class PolicyRefusal(WorkbenchError):
     """A call that the token's policy does not allow; it never reached the module."""
+
+
+class BrokenOff(Exception):
+    """Work that was well under way could not be finished, and not for its input; what was done is kept.
+
+    The command line prints it and exits with code 1.
+    """

@@ -23,10 +23,12 @@ from workbench.cli import (  # noqa: F401
 )
 from workbench.cli.base import app
 from workbench.cryptoki import CryptokiError
-from workbench.faults import WorkbenchError
+from workbench.faults import BrokenOff, WorkbenchError
 from workbench.workers import WorkerError
 
 __all__ = ["app", "main"]
+
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -36,12 +38,17 @@ def main() -> None:
     except WorkbenchError as error:
         print(f"workbench: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (CryptokiError, WorkerError) as error:  # the token or its module, not the input
+    except (
+        BrokenOff,
+        CryptokiError,
+        WorkerError,
+    ) as error:  # the token, its module or the disk, not the input
         print(f"workbench: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print("workbench: interrupted; what was finished is kept", file=sys.stderr)
-        raise SystemExit(130) from None
+    except SystemExit as left:
+        if left.code == INTERRUPTED:  # all that typer leaves of a KeyboardInterrupt
+            print("workbench: interrupted; what was finished is kept", file=sys.stderr)
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader that left, `| head` for one
         raise SystemExit(1) from None

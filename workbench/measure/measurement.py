@@ -89,7 +89,7 @@ class Measurement:
         )
 
     def run(self, meta: Mapping[str, Any]) -> None:
-        """Measure everything. Errors: ``WorkbenchError`` for a token that cannot be had, or a directory that is full."""
+        """Measure everything. Errors: ``WorkbenchError`` for a token that cannot be had, ``BrokenOff`` on a full disk."""
         watch = Watch()
         found, told, lost = self._open()
         self.writer.write_meta(

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from workbench.faults import WorkbenchError
+from workbench.faults import BrokenOff, WorkbenchError
 from workbench.measure.measurement import Progress
 from workbench.measure.placed import Assignment, News
 from workbench.measure.runner import bench
@@ -73,7 +73,7 @@ def main() -> int:
             )
             finished.set()
             tell("finished", "finished", 1, 1)
-        except WorkbenchError as error:
+        except (BrokenOff, WorkbenchError) as error:
             finished.set()
             tell("failed", str(error), 1, 1)
         gone.wait(COLLECT_SECONDS)

@@ -51,7 +51,8 @@ def bench(
     recorded). A worker that dies or hangs costs its block, is started anew, and is given up after the third time;
     see ``Run.failed``. ``start_at``: Unix time of the first block, or what is called for it when everything is
     ready: other hosts measure the same plan from then on, block by block. ``on_announcement``: told, before it happens, what a token that is not ours will be asked.
-    Errors: ``WorkbenchError`` for bad input and for a directory that cannot be written.
+    Errors: ``WorkbenchError`` for bad input and for a directory that cannot be written, ``BrokenOff`` for a disk that
+    is full before the end.
     """
     named = plan_named(plan) if isinstance(plan, str) else plan
     drivers = None if driver is None else (driver,)

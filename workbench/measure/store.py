@@ -8,6 +8,7 @@ lifts older runs.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import secrets
@@ -19,7 +20,7 @@ from typing import Any, Self
 import attrs
 import numpy as np
 
-from workbench.faults import WorkbenchError
+from workbench.faults import BrokenOff, WorkbenchError
 from workbench.measure.stats import Packed
 from workbench.measure.window import Window
 
@@ -148,17 +149,14 @@ class RunWriter:
         """Write who went on with the run, when and with what, beside what ``run.json`` says: ``resumed-1.json`` …"""
         number = 1 + len(list(self.path.glob("resumed-*.json")))
         try:
-            with (self.path / f"resumed-{number}.json").open("x", encoding="utf-8") as file:
-                file.write(json.dumps(meta, indent=1, ensure_ascii=False) + "\n")
+            _write_whole(self.path / f"resumed-{number}.json", meta)
         except OSError as error:
             raise _unwritable(self.path, error) from None
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
         """Write ``run.json``, once."""
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **meta}, indent=1, ensure_ascii=False)
         try:
-            with (self.path / "run.json").open("x", encoding="utf-8") as file:
-                file.write(text + "\n")
+            _write_whole(self.path / "run.json", {"schema_version": SCHEMA_VERSION, **meta})
         except OSError as error:
             raise _unwritable(self.path, error) from None
 
@@ -170,13 +168,12 @@ class RunWriter:
     def write_end(self, end: Mapping[str, Any]) -> None:
         """Write ``end.json``: the run is finished."""
         try:
-            with (self.path / "end.json").open("x", encoding="utf-8") as file:
-                file.write(json.dumps(end, indent=1, ensure_ascii=False) + "\n")
+            _write_whole(self.path / "end.json", end)
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            raise _broken_off(self.path, error) from None
 
     def append(self, row: Row, latencies: Packed | None = None) -> Row:
-        """Write a row, and its latencies before it; the row as written."""
+        """Write a row, and its latencies before it; the row as written. Errors: ``BrokenOff``, on a full disk."""
         try:
             if latencies is not None and latencies.size:
                 self._count += 1
@@ -185,7 +182,7 @@ class RunWriter:
             with (self.path / "rows.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(_plain(row), ensure_ascii=False) + "\n")
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            raise _broken_off(self.path, error) from None
         return row
 
 
@@ -247,6 +244,25 @@ def _plain(row: Row) -> dict[str, Any]:
     defaults = {field.name: field.default for field in attrs.fields(Row)}
     values = attrs.asdict(row)
     return {name: value for name, value in values.items() if value not in (defaults[name], {}, ())}
+
+
+def _write_whole(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a file that is there with all of its text or not at all, also when the disk is full or we are killed."""
+    part = path.with_suffix(".part")
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, f"{path.name} is there already")
+    try:
+        part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _broken_off(path: Path, error: OSError) -> BrokenOff:
+    return BrokenOff(
+        f"the run {path} was broken off ({error.strerror}): what was measured is kept, and "
+        f"`workbench bench --resume {path}` goes on when it can be written again"
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> WorkbenchError:

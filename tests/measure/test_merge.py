@@ -12,7 +12,7 @@ from workbench.faults import WorkbenchError
 from workbench.measure import CASES, Plan, Run, drive, load, merge, parse_start
 from workbench.measure.drivers import default_driver
 from workbench.measure.floor import floor_job
-from workbench.measure.merge import Clock, Part, merge_into
+from workbench.measure.merging import Clock, Part, merge_into
 from workbench.measure.provenance import machine, packages
 from workbench.measure.stats import pack
 from workbench.measure.store import Row, RunWriter

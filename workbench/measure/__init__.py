@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.measure.fleet import fleet_bench
     from workbench.measure.jobs import Job, Stop, ThreadResult, Work
     from workbench.measure.measurement import Progress
-    from workbench.measure.merge import merge
+    from workbench.measure.merging import merge
     from workbench.measure.payload import ByteCost, byte_costs
     from workbench.measure.plan import KEYS, Case, KeySpec, Plan
     from workbench.measure.planfile import CASES, PLANS, plan_named
@@ -108,7 +108,7 @@ _HOMES = {
     "jobs": ("Job", "Stop", "ThreadResult", "Work"),
     "measurement": ("Progress",),
     "payload": ("ByteCost", "byte_costs"),
-    "merge": ("merge",),
+    "merging": ("merge",),
     "plan": ("KEYS", "Case", "KeySpec", "Plan"),
     "planfile": ("CASES", "PLANS", "plan_named"),
     "plots": (

@@ -21,7 +21,7 @@ from workbench.faults import WorkbenchError
 from workbench.measure import placed
 from workbench.measure.appointment import Appointment
 from workbench.measure.measurement import Progress
-from workbench.measure.merge import Clock, Part, merge_into
+from workbench.measure.merging import Clock, Part, merge_into
 from workbench.measure.placed import Assignment, News
 from workbench.measure.plan import Plan
 from workbench.measure.planfile import plan_named

@@ -243,7 +243,7 @@ def _plain(row: Row) -> dict[str, Any]:
     """The row without the members that say nothing."""
     defaults = {field.name: field.default for field in attrs.fields(Row)}
     values = attrs.asdict(row)
-    return {name: value for name, value in values.items() if value not in (defaults[name], {}, ())}
+    return {name: value for name, value in values.items() if not _left_out(value, defaults[name])}
 
 
 def _write_whole(path: Path, value: Mapping[str, Any]) -> None:
@@ -269,3 +269,10 @@ def _unwritable(path: Path, error: OSError) -> WorkbenchError:
     return WorkbenchError(
         f"cannot write the run directory {path} ({error.strerror}): name another place with --out"
     )
+
+
+def _left_out(value: object, default: object) -> bool:
+    """Whether a field says nothing: empty, or what it is when nobody sets it. A numpy number compares with neither."""
+    if isinstance(value, dict | tuple):
+        return not value
+    return type(value) is type(default) and value == default

@@ -13,13 +13,16 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
+
+import attrs
 
 from workbench.measure import Case, Device, Emulated, Plan, Row, ThreadResult, drive, load
 from workbench.measure.drivers import kernel
 from workbench.measure.provenance import machine, packages
+from workbench.measure.stats import pack, percentiles, pool
 from workbench.measure.store import RunWriter
-from workbench.measure.subject import Block, summed
 
 EVERY = 10
 CODE = "CKR_DEVICE_ERROR"
@@ -27,83 +30,67 @@ CALLS = 2000  # of each thread
 RATE = 20_000.0  # calls per second of the open loop
 
 
-def counted(driver: str, threads: int, rate: float) -> tuple[bool, Block]:
+def counted(driver: str, threads: int, rate: float) -> tuple[bool, list[ThreadResult]]:
     """One run, and whether its numbers are the device's."""
     with Emulated(Device(service=20e-6, fail_every=EVERY, punctual=True)) as device:
         results = drive(device.jobs(threads), count=CALLS, driver=driver, rate=rate)
         answered, failed = device.counts
-    return agrees(results, answered, failed), summed(results)
-
-
-def agrees(results: list[ThreadResult], answered: int, failed: int) -> bool:
-    """Whether the results say what the device counted; print both."""
-    successes = sum(result.successes for result in results)
-    failures = sum(result.failures for result in results)
-    codes: dict[str, int] = {}
-    for result in results:
-        for name, count in result.errors.items():
-            codes[name] = codes.get(name, 0) + count
+    successes, failures, codes = totals(results)
     print(f"  device: {answered - failed} answered, {failed} failed; run: {successes} and {codes}")
-    return (
+    agrees = (
         (successes, failures, codes) == (answered - failed, failed, {CODE: failed})
         and failed == answered // EVERY
         and sum(len(result.latencies) for result in results) == successes
         and all(result.rate == result.successes / result.wall_s for result in results)
     )
+    return agrees, results
 
 
-def warned(block: Block, driver: str) -> bool:
+def totals(results: list[ThreadResult]) -> tuple[int, int, dict[str, int]]:
+    """Successes, failures, and failures per code, of all threads."""
+    codes: Counter[str] = sum((Counter(result.errors) for result in results), Counter())
+    return sum(r.successes for r in results), sum(r.failures for r in results), dict(codes)
+
+
+def warned(results: list[ThreadResult], driver: str) -> bool:
     """Whether the line of a run with this block carries the warning."""
     case = Case("failing", "sign", "CKM_ECDSA", 32, "P-256")
-    plan = Plan("failing", (case,), threads=(1,), rounds=1)
-    with tempfile.TemporaryDirectory() as directory:
-        writer = RunWriter.create(Path(directory), plan.name)
-        writer.write_meta(meta(plan, driver))
-        writer.append(row(case, block, driver), block.latencies)
-        (line,) = load(writer.path).lines
-    print(f"  warnings of the line: {'; '.join(line.warnings)}")
-    wanted = f"{block.errors[CODE]} calls answered {CODE}"
-    return line.successes == block.successes and any(wanted in warning for warning in line.warnings)
-
-
-def meta(plan: Plan, driver: str) -> dict[str, object]:
-    """What a run says of itself."""
-    import attrs
-
-    return {
-        "name": plan.name,
-        "plan": attrs.asdict(plan),
-        "driver": driver,
-        "tokens": {"emulated": "emulated"},
-        "machine": machine(),
-        "packages": packages(),
-        "provenance": {},
-    }
-
-
-def row(case: Case, block: Block, driver: str) -> Row:
-    """The block's row."""
-    p50, p90, p99, largest = block.quantiles()
-    return Row(
+    plan = Plan("failing", (case,), threads=(len(results),), rounds=1)
+    successes, failures, codes = totals(results)
+    latencies = pool([pack(result.latencies) for result in results])
+    (p50,) = percentiles(latencies, [50])
+    block = Row(
         "block",
         "emulated",
         case.name,
         case.operation,
-        1,
+        len(results),
         "ok",
         driver,
         0,
-        wall_s=block.wall_s,
-        cpu_s=block.cpu_s,
-        successes=block.successes,
-        failures=block.failures,
-        errors=block.errors,
-        rate_per_s=block.rate_per_s,
+        wall_s=max(result.wall_s for result in results),
+        cpu_s=sum(result.cpu_ns for result in results) / 1e9,
+        successes=successes,
+        failures=failures,
+        errors=codes,
+        rate_per_s=sum(result.rate for result in results),
         p50_ns=p50,
-        p90_ns=p90,
-        p99_ns=p99,
-        max_ns=largest,
     )
+    about = {
+        "plan": attrs.asdict(plan),
+        "driver": driver,
+        "drivers": [driver],
+        "tokens": {"emulated": "emulated"},
+        "provenance": {},
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        writer = RunWriter.create(Path(directory), plan.name)
+        writer.write_meta({"name": plan.name, "machine": machine(), "packages": packages(), **about})
+        writer.append(block, latencies)
+        (line,) = load(writer.path).lines
+    print(f"  warnings of the line: {'; '.join(line.warnings)}")
+    wanted = f"{failures} calls answered {CODE}"
+    return line.successes == successes and any(wanted in warning for warning in line.warnings)
 
 
 def main() -> int:
@@ -118,9 +105,9 @@ def main() -> int:
             for rate in (0.0, RATE):
                 loop = f"open loop, {rate:g} per second" if rate else "closed loop"
                 print(f"{driver}, {threads} threads, {loop}")
-                right, block = counted(driver, threads, rate)
+                right, results = counted(driver, threads, rate)
                 passed.append(right)
-        passed.append(warned(block, driver))
+        passed.append(warned(results, driver))
     print(
         "every number is the device's" if all(passed) else "NOT: a number differs, or the warning is missing"
     )

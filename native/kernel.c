@@ -196,20 +196,30 @@ ALWAYS_INLINE uint64_t loop(load_job *job, const int operation, const int plain,
     do_it(LOAD_DECAPSULATE) do_it(LOAD_FIND) do_it(LOAD_ATTRIBUTES) do_it(LOAD_SESSION)                     \
     do_it(LOAD_LOGIN) do_it(LOAD_INITIALIZE)
 
-static uint64_t call(load_job *job, stretch *run)
+/* A function for each: in a common one the compiler would keep on the stack what belongs into registers. */
+typedef uint64_t (*load_loop)(load_job *job, stretch *run);
+#define BOTH_LOOPS(operation)                                                                               \
+    static __attribute__((noinline)) uint64_t plain_##operation(load_job *job, stretch *run)                \
+    {                                                                                                       \
+        return loop(job, operation, 1, run);                                                                \
+    }                                                                                                       \
+    static __attribute__((noinline)) uint64_t other_##operation(load_job *job, stretch *run)                \
+    {                                                                                                       \
+        return loop(job, operation, 0, run);                                                                \
+    }
+EACH_OPERATION(BOTH_LOOPS)
+
+static load_loop loop_of(const load_job *job)
 {
+#define PLAIN(operation) [operation] = plain_##operation,
+#define OTHER(operation) [operation] = other_##operation,
+    static const load_loop plain_loops[] = {EACH_OPERATION(PLAIN)};
+    static const load_loop other_loops[] = {EACH_OPERATION(OTHER)};
     const int plain = !job->interval_ns && job->timed == LOAD_TIME_ALL && !job->parts && !job->length_query
                       && !job->fresh_iv && !job->service_ns && !job->end_ns_of
                       && !makes_objects(job->operation);
 
-    switch (job->operation) {
-#define ONE(operation)                                                                                      \
-    case operation:                                                                                         \
-        return plain ? loop(job, operation, 1, run) : loop(job, operation, 0, run);
-        EACH_OPERATION(ONE)
-#undef ONE
-    }
-    return 0;
+    return (plain ? plain_loops : other_loops)[job->operation];
 }
 
 typedef struct {
@@ -244,6 +254,7 @@ static void *run_thread(void *argument)
         .due = origin + job->phase_ns,
         .stop = start->stop,
     };
+    const load_loop call = loop_of(job);
     const long slack = job->interval_ns ? sharp_timers() : 0;
 
     job->warmup_calls = 0;

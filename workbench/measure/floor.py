@@ -87,9 +87,9 @@ def _labs_lists() -> tuple[Any, ...]:
     address = int(library.cast("uintptr_t", library.addressof(c, "labs")))
     both = ffi().new("CK_FUNCTION_LIST *"), ffi().new("CK_FUNCTION_LIST_3_2 *")
     for functions in both:
-        fields = dict(ffi().typeof(functions).item.fields)
-        for name in fields.keys() - {"version"}:
-            setattr(functions, name, ffi().cast(f"CK_{name}", address))
+        for name, field in ffi().typeof(functions).item.fields:
+            if name != "version":
+                setattr(functions, name, ffi().cast(field.type, address))
     return *both, c
 
 

@@ -1,0 +1,226 @@
+"""Every operation on real modules with both drivers: what is made fits, what is made goes again, and the clock is where it was put."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import attrs
+import numpy as np
+import pytest
+
+from workbench.cryptoki import C
+from workbench.cryptoki.library import ffi
+from workbench.faults import WorkbenchError
+from workbench.measure import Case, Job, Stop, Work, drive
+from workbench.measure.drivers import GIVE_UP, kernel
+from workbench.measure.floor import floor_job
+from workbench.measure.jobs import Lists
+from workbench.measure.material import Keys, Lacking, generate, make_work, use_of
+from workbench.measure.operations import OPERATIONS, calls_of
+from workbench.tokens import Session, Token
+
+needs_kernel = pytest.mark.skipif(kernel() is None, reason="the load kernel is not built here")
+DRIVERS = [pytest.param("c-kernel", marks=needs_kernel), "cffi-abi"]
+CASES = (
+    Case("verify", "verify", "CKM_ECDSA", 32, "P-256"),
+    Case("HMAC", "sign", "CKM_SHA256_HMAC", 100, "HMAC-SHA256"),
+    Case("HMAC verified", "verify", "CKM_SHA256_HMAC", 100, "HMAC-SHA256"),
+    Case("HMAC in parts", "sign", "CKM_SHA256_HMAC", 100, "HMAC-SHA256", parts=7),
+    Case("HMAC verified in parts", "verify", "CKM_SHA256_HMAC", 100, "HMAC-SHA256", parts=7),
+    Case("GCM back", "decrypt", "CKM_AES_GCM", 100, "AES-128"),
+    Case("GCM, length asked", "encrypt", "CKM_AES_GCM", 100, "AES-128", length_query=True),
+    Case("CBC in parts", "encrypt", "CKM_AES_CBC_PAD", 100, "AES-256", parts=3),
+    Case("CBC back in parts", "decrypt", "CKM_AES_CBC_PAD", 100, "AES-256", parts=3),
+    Case("OAEP back", "decrypt", "CKM_RSA_PKCS_OAEP", 32, "RSA-2048"),
+    Case("digest in parts", "digest", "CKM_SHA256", 100, parts=4),
+    Case("seed", "seed", None, 32),
+    Case("generate", "generate_key", None, 0, "AES-256"),
+    Case("generate a pair", "generate_key_pair", None, 0, "P-256"),
+    Case("wrap", "wrap", "CKM_AES_KEY_WRAP", 32, "AES-256"),
+    Case("wrap, length asked", "wrap", "CKM_AES_KEY_WRAP", 32, "AES-256", length_query=True),
+    Case("unwrap", "unwrap", "CKM_AES_KEY_WRAP", 32, "AES-256"),
+    Case("ECDH", "derive", "CKM_ECDH1_DERIVE", 0, "P-256"),
+    Case("find", "find", None, 10),
+    Case("attributes", "attributes", None, 0, "AES-256"),
+    Case("session", "session", None, 0),
+)
+
+
+def keys_of(session: Session, case: Case) -> Keys | None:
+    made_by_itself = case.operation.startswith("generate")
+    return generate(session, case.key, use_of(case)) if case.key and not made_by_itself else None
+
+
+def job_of(session: Session, case: Case) -> Job:
+    return Job.on(session.handle, make_work(session, case, keys_of(session, case), 0))
+
+
+@pytest.fixture(scope="module")
+def alone(softhsm: Token) -> Iterator[Session]:
+    with softhsm.session() as made:
+        yield made
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_an_operation_succeeds_and_leaves_no_object_behind(alone: Session, case: Case, driver: str) -> None:
+    job = job_of(alone, case)
+    before = alone.find()
+    result = drive([job], count=4, warmup=1e-9, driver=driver)[0]
+    assert (result.successes, result.errors) == (4, {})
+    assert alone.find() == before
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_what_is_made_in_parts_is_what_is_made_at_once(alone: Session, driver: str) -> None:
+    case = Case("HMAC in parts", "sign", "CKM_SHA256_HMAC", 1000, "HMAC-SHA256", parts=7)
+    job = job_of(alone, case)
+    drive([job], count=1, driver=driver)
+    C.VerifyInit(alone, "CKM_SHA256_HMAC", job.key)
+    C.Verify(alone, ffi().buffer(job.data, 1000)[:], ffi().buffer(job.output, 32)[:])
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_ciphertext_made_in_parts_decrypts(alone: Session, driver: str) -> None:
+    case = Case("CBC in parts", "encrypt", "CKM_AES_CBC_PAD", 1000, "AES-256", output=2048, parts=3)
+    job = job_of(alone, case)
+    assert job.work.mechanism is not None
+    drive([job], count=1, driver=driver)
+    C.DecryptInit(alone, job.work.mechanism, job.key)
+    assert C.Decrypt(alone, ffi().buffer(job.output, 1008)[:]) == ffi().buffer(job.data, 1000)[:]
+
+
+@needs_kernel
+def test_the_kernel_numbers_the_operations_as_the_table_does() -> None:
+    found = {name: getattr(kernel().lib, f"LOAD_{name.upper()}") for name in OPERATIONS}
+    assert found == {name: place for place, name in enumerate(OPERATIONS)}
+
+
+@pytest.mark.parametrize(
+    "parts,length_query,calls",
+    [
+        (0, False, ("C_SignInit", "C_Sign")),
+        (0, True, ("C_SignInit", "C_Sign", "C_Sign")),
+        (2, False, ("C_SignInit", "C_SignUpdate", "C_SignUpdate", "C_SignFinal")),
+    ],
+)
+def test_the_calls_of_an_operation_are_told_before_it_is_made(
+    parts: int, length_query: bool, calls: tuple[str, ...]
+) -> None:
+    assert calls_of("sign", parts, length_query) == calls
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_clock_is_on_the_part_that_was_asked_for(alone: Session, driver: str) -> None:
+    """SHA-256 of 64 KiB: the first call takes next to nothing, the second nearly everything."""
+    whole = Case("whole", "digest", "CKM_SHA256", 1 << 16)
+    found = {}
+    for timed in ("all", "init", "rest"):
+        job = job_of(alone, attrs.evolve(whole, timed=timed))
+        result = drive([job], count=50, driver=driver)[0]
+        assert result.successes == 50
+        found[timed] = np.median(result.latencies), result.aside_ns / 50
+    assert found["init"][0] < found["rest"][0] / 4
+    assert found["rest"][0] > found["all"][0] / 2
+    assert found["init"][1] > found["rest"][1] * 4  # what the clock was not on
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_destroying_what_was_made_is_off_the_clock_and_in_the_window(alone: Session, driver: str) -> None:
+    job = job_of(alone, Case("generate", "generate_key", None, 0, "AES-256"))
+    result = drive([job], count=50, driver=driver)[0]
+    assert result.aside_ns > 0
+    assert result.latencies.sum() + result.aside_ns <= result.end_ns - result.begin_ns
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_open_loop_makes_its_calls_when_they_are_due(driver: str) -> None:
+    jobs = [floor_job(driver, "random") for _ in range(2)]
+    results = drive(jobs, seconds=0.3, warmup=0.05, rate=1000, driver=driver)
+    made = sum(result.successes for result in results)
+    assert 270 <= made <= 301
+    for result in results:
+        assert result.wall_s >= 0.29  # the window is the time that the calls were spread over
+        assert (result.latencies >= result.services).all()
+        assert len(result.latencies) == len(result.services) == result.successes
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_open_loop_that_the_token_cannot_follow_says_how_far_it_fell_back(driver: str) -> None:
+    rate = 50_000_000
+    result = drive([floor_job(driver, "random")], seconds=0.1, rate=rate, driver=driver)[0]
+    due = rate * 0.1
+    assert result.overdue > 0
+    assert result.successes + result.overdue == pytest.approx(due, rel=0.02)
+    later, earlier = result.latencies[-1], result.latencies[0]
+    assert later > earlier  # nobody is left out: each call waits for all that were due before
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_stop_flag_ends_a_wait_for_a_due_time(driver: str) -> None:
+    stop, told = Stop(), []
+
+    def tell() -> None:
+        told.append(time.monotonic())
+        stop.set()
+
+    threading.Timer(0.1, tell).start()
+    drive([floor_job(driver, "random")], seconds=3600, rate=0.01, stop=stop, driver=driver)
+    assert time.monotonic() - told[0] < 5  # of a wait of 100 s; on an idle machine it is 20 ms
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_ends_of_calls_are_kept_where_they_are_asked_for(driver: str) -> None:
+    result = drive([floor_job(driver, "random")], count=100, ends=True, driver=driver)[0]
+    assert len(result.ends) == 100
+    assert (np.diff(result.ends.astype(np.int64)) >= 0).all()
+    assert result.begin_ns <= result.ends[0] <= result.ends[-1] <= result.end_ns
+    assert drive([floor_job(driver, "random")], count=5, driver=driver)[0].ends.size == 0
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_login_that_fails_is_not_tried_again(softhsm: Token, driver: str) -> None:
+    session = softhsm.session()
+    job = Job(Work("login", data=b"", flags=1), Lists.of(softhsm.module), int(session.handle))
+    session.close()  # what the token refuses is the session: nobody's PIN is counted
+    result = drive([job], seconds=1, warmup=0.01, driver=driver)[0]
+    assert result.errors == {"CKR_SESSION_HANDLE_INVALID": 1}
+    assert GIVE_UP > 1
+
+
+def test_what_ends_the_others_sessions_has_one_thread() -> None:
+    jobs = [floor_job("cffi-abi", "initialize") for _ in range(2)]
+    with pytest.raises(WorkbenchError, match="one thread"):
+        drive(jobs, count=1, driver="cffi-abi")
+
+
+def test_a_module_without_v3_2_has_nothing_to_encapsulate_with(alone: Session) -> None:
+    case = Case("encapsulate", "encapsulate", "CKM_ML_KEM", 0, "ML-KEM-768")
+    with pytest.raises(Lacking, match=r"v3\.2"):
+        make_work(alone, case, Keys(1, 1), 0)
+
+
+@pytest.mark.parametrize(
+    "settings,sentence",
+    [
+        ({"operation": "rot13"}, "no operation 'rot13'"),
+        ({"operation": "random", "parts": 2}, "is not done in parts"),
+        ({"operation": "verify", "length_query": True}, "a length query goes before"),
+        ({"operation": "sign", "key": None}, "needs a key"),
+        ({"operation": "random", "timed": "init"}, "the clock is on all of it"),
+        ({"operation": "decrypt", "iv": "token"}, "the token makes the IV of encrypt"),
+        ({"parts": 1000}, "are no such numbers"),
+    ],
+)
+def test_a_case_that_cannot_be_is_one_sentence(settings: dict[str, object], sentence: str) -> None:
+    whole: dict[str, object] = {
+        "name": "x",
+        "operation": "sign",
+        "mechanism": "CKM_ECDSA",
+        "payload": 32,
+        "key": "P-256",
+    }
+    with pytest.raises(WorkbenchError, match=sentence):
+        Case(**(whole | settings))  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Literal
 
 import attrs
@@ -11,7 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from workbench import spec
-from workbench.cryptoki import AttributeValue, C, Mechanism, Secret, gcm, mechanism, mechanisms, rsa_pss
+from workbench.cryptoki import (
+    AttributeValue,
+    C,
+    CryptokiError,
+    Mechanism,
+    Secret,
+    gcm,
+    mechanism,
+    mechanisms,
+    rsa_pss,
+)
 from workbench.cryptoki.attributes import Row, encode_template
 from workbench.cryptoki.mechanisms import Parameter
 from workbench.faults import WorkbenchError
@@ -234,7 +245,8 @@ class _Maker:
         label = f"sought-{secrets.token_hex(8)}"
         if not self.session.token.policy.announces:
             template: Template = {"CKA_VALUE_LEN": 32, "CKA_ENCRYPT": True, "CKA_PRIVATE": False}
-            self.session.make("CKM_AES_KEY_GEN", template, label=label)
+            with suppress(CryptokiError):  # a TPM makes none: then nothing is found
+                self.session.make("CKM_AES_KEY_GEN", template, label=label)
         sought = encode_template({"CKA_CLASS": "CKO_SECRET_KEY", "CKA_LABEL": label})
         return Work("find", templates=(tuple(sought),), capacity=max(1, self.case.payload))
 

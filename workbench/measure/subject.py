@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count as counting
 
 import attrs
 
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 PILOT_CALLS = 5
+ENDS = {"sign": C.Sign, "encrypt": C.Encrypt, "decrypt": C.Decrypt, "digest": C.Digest}
+LEFT_ACTIVE = frozenset({"CKR_BUFFER_TOO_SMALL", "CKR_OPERATION_ACTIVE"})
 TAG = 16  # bytes of CKM_AES_GCM's
 MAKERS_OF_KEYS = frozenset({"generate_key", "generate_key_pair"})
 # What a token says when it does not do something, as against when something went wrong.
@@ -110,6 +113,8 @@ class Stage:
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
+        self.retired: list[Session] = []
+        self.users = counting()
         self.keys: dict[tuple[str, Use, str], Keys] = {}
         self.stored: list[Keys] = []
         self.named: list[NamedKey] = []
@@ -143,7 +148,8 @@ def prepare(token: Token, case: Case, driver: str) -> Preparation:
         outcome = "not offered" if error.rv in REFUSALS else "failed"
         return Preparation(outcome, f"{error.function} answered {error.name}")
     if pilot.successes == 0:
-        _end_operation(_stage.sessions[0], case)
+        if pilot.errors.keys() & LEFT_ACTIVE:
+            _end_operation(token, case)
         refusals = REFUSED | NO_PARTS if case.parts else REFUSED
         outcome = "not offered" if set(pilot.errors) <= refusals else "failed"
         return Preparation(outcome, f"{case.operation} answered {', '.join(pilot.errors)}")
@@ -151,12 +157,19 @@ def prepare(token: Token, case: Case, driver: str) -> Preparation:
     return Preparation("ok", call_s=(percentiles(pack(pilot.latencies), [50])[0] + aside) / 1e9)
 
 
-def _end_operation(session: Session, case: Case) -> None:
-    """End what a failed pilot left active: after CKR_BUFFER_TOO_SMALL an operation goes on (5.2)."""
-    ends = {"sign": C.Sign, "encrypt": C.Encrypt, "decrypt": C.Decrypt, "digest": C.Digest}
-    if case.operation in ends:
+def _end_operation(token: Token, case: Case) -> None:
+    """End what a failed pilot left active: after CKR_BUFFER_TOO_SMALL an operation goes on (5.2).
+
+    Where it cannot be ended, as on a TPM after CKR_ARGUMENTS_BAD, another session takes the place of its own; the
+    keys of that one still serve, so it stays open.
+    """
+    if case.operation in ENDS:
         with suppress(CryptokiError):
-            ends[case.operation](session, bytes(case.payload))
+            ENDS[case.operation](_stage.sessions[0], bytes(case.payload))
+            return
+    _stage.retired.append(_stage.sessions[0])
+    _stage.sessions[0] = token.session()
+    _stage.jobs = {known: job for known, job in _stage.jobs.items() if known[1] != 0}
 
 
 def _makes_ivs(token: Token, case: Case, driver: str) -> bool:
@@ -282,7 +295,7 @@ def _samples(seconds: float) -> int:
 def _job(token: Token, case: Case, thread: int) -> Job:
     made = _stage.jobs.get((case.name, thread))
     if made is None:
-        made = make_job(_stage.sessions[thread], case, _keys(token, case), thread)
+        made = make_job(_stage.sessions[thread], case, _keys(token, case), next(_stage.users))
         _stage.jobs[case.name, thread] = made
     return made
 

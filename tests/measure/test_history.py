@@ -53,12 +53,13 @@ def test_a_step_below_the_threshold_does_not_count() -> None:
     assert len(steps(values, 0.01)) == 1
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(1e-3, 1e9), max_size=5))
 def test_five_runs_have_no_history(values: list[float]) -> None:
     assert steps(values, 0.01) == ()
 
 
-@settings(max_examples=20)
+@settings(max_examples=10, deadline=None)
 @given(st.floats(1e-6, 1e6))
 def test_the_unit_does_not_matter(factor: float) -> None:
     values = series((9, 100.0), (9, 90.0))

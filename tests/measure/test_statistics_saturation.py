@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.faults import WorkbenchError
@@ -17,6 +17,7 @@ def usl(n: int, rate: float, sigma: float, kappa: float) -> float:
     return rate * n / (1 + sigma * (n - 1) + kappa * n * (n - 1))
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.floats(1.0, 1e6), st.floats(0.0, 0.9), st.floats(0.0, 0.05))
 def test_the_law_that_made_a_sweep_is_found(rate: float, sigma: float, kappa: float) -> None:
     found = fit({n: [usl(n, rate, sigma, kappa)] for n in THREADS}).usl
@@ -26,6 +27,7 @@ def test_the_law_that_made_a_sweep_is_found(rate: float, sigma: float, kappa: fl
     assert found.error == pytest.approx(0, abs=1e-6)
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0.5, 2.0), min_size=6, max_size=6))
 def test_threads_never_help_one_another_in_a_law(factors: list[float]) -> None:
     found = fit({n: [n * 100 * f] for n, f in zip(THREADS, factors, strict=True)})

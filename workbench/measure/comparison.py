@@ -1,10 +1,10 @@
 """A verdict: is one run, or one token of a run, slower than another?
 
 Three quantities are looked at together: throughput, median latency and CPU time per call. A difference counts only
-where its 95 % interval leaves 1 out *and* it is above a threshold, and the threshold comes from the machine: from
-comparisons of a token with itself there (``workbench calibrate``), so widened that all the comparisons of one verdict
-together hardly ever raise a false alarm. What cannot be compared is refused: another machine, another
-plan, another driver.
+where its 99.9 % interval leaves 1 out *and* it is above a threshold. The interval knows how restless these very
+rounds were. The threshold comes from the machine: from comparisons of a token with itself there (``workbench
+calibrate``), so widened that all the looks of one verdict together hardly ever raise a false alarm. What cannot be
+compared is refused: another machine, another plan, another driver.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from workbench.measure.store import Row
 __all__ = ["QUANTITIES", "Change", "Comparison", "LineComparison", "compare_runs", "compare_tokens", "judge"]
 
 QUANTITIES = {"throughput": 1, "p50": -1, "cpu": -1}  # 1: more is better
+SURE = 0.999  # several quantities of many lines are looked at: 95 % would be wrong somewhere, always
 CPU_COUNTS = 0.10  # of the median latency; below it the CPU time is not what a call waits for
 CLOCK_STEPS = 2.0  # ns: medians of very short calls move in steps of the clock
 # A plan may be repeated longer or shorter: these members of it do not change what is measured.
@@ -34,7 +35,7 @@ LENGTHS = frozenset({"name", "title", "rounds", "seconds", "warmup", "threads", 
 
 @attrs.frozen
 class Change:
-    """One quantity: ``ratio`` of new to old, and the deviation from 1 below which it does not count."""
+    """One quantity: ``ratio`` of new to old with its 99.9 % interval, and the deviation below which it does not count."""
 
     quantity: str
     ratio: Interval
@@ -132,7 +133,7 @@ def judge(
         threshold = thresholds[quantity]
         if quantity == "p50" and below:
             threshold = max(threshold, CLOCK_STEPS / float(np.median(below)))
-        found.append(Change(quantity, ratio(above, below), threshold))
+        found.append(Change(quantity, ratio(above, below, level=SURE), threshold))
     return tuple(found)
 
 

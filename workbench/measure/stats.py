@@ -24,13 +24,14 @@ __all__ = [
 ]
 
 RESAMPLES = 4000
+LEVEL = 0.95
 SIGNIFICANT_BITS = 11  # a packed latency is within 1/2048 of the measured one
 Packed = npt.NDArray[np.uint64]
 
 
 @attrs.frozen
 class Interval:
-    """A median and its 95 % bootstrap interval; ``low`` and ``high`` are nan with fewer than three values."""
+    """A median and its bootstrap interval, 95 % unless said; ``low`` and ``high`` are nan with fewer than three values."""
 
     value: float
     low: float
@@ -45,7 +46,7 @@ class Interval:
         return not np.isnan(self.low)
 
 
-def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
+def median_interval(values: Sequence[float], seed: int = 0, level: float = LEVEL) -> Interval:
     """The median of one value per round, with its percentile-bootstrap interval (``seed`` makes it repeatable)."""
     array = np.asarray(values, dtype=float)
     if array.size == 0:
@@ -54,20 +55,24 @@ def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
     if array.size < 3:
         return Interval(middle, np.nan, np.nan)
     drawn = np.random.default_rng(seed).integers(array.size, size=(RESAMPLES, array.size))
-    low, high = np.percentile(np.median(array[drawn], axis=1), [2.5, 97.5])
+    low, high = np.percentile(np.median(array[drawn], axis=1), _tails(level))
     return Interval(middle, float(low), float(high))
 
 
-def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
+def paired_ratio(
+    numerators: Sequence[float], denominators: Sequence[float], seed: int = 0, level: float = LEVEL
+) -> Interval:
     """The median of the ratios round by round, with interval: what both rounds shared (a busy machine) cancels.
 
     The sequences are in order of round and equally long; a pair with a denominator of 0 is left out.
     """
     pairs = zip(numerators, denominators, strict=True)
-    return median_interval([a / b for a, b in pairs if b], seed)
+    return median_interval([a / b for a, b in pairs if b], seed, level)
 
 
-def median_ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
+def median_ratio(
+    numerators: Sequence[float], denominators: Sequence[float], seed: int = 0, level: float = LEVEL
+) -> Interval:
     """The ratio of two medians whose rounds do not belong together, as those of two runs; both are resampled.
 
     Nothing cancels here: what a slower machine did to one of the two is in the ratio.
@@ -85,8 +90,12 @@ def median_ratio(numerators: Sequence[float], denominators: Sequence[float], see
     ]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = medians[0] / medians[1]
-    low, high = np.percentile(ratios[np.isfinite(ratios)], [2.5, 97.5])
+    low, high = np.percentile(ratios[np.isfinite(ratios)], _tails(level))
     return Interval(middle, float(low), float(high))
+
+
+def _tails(level: float) -> list[float]:
+    return [50 * (1 - level), 50 * (1 + level)]
 
 
 def pack(latencies: npt.NDArray[np.uint64]) -> Packed:

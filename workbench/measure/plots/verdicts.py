@@ -33,7 +33,7 @@ TITLES = {"throughput": "throughput", "p50": "p50", "cpu": "CPU"}
 
 
 def comparison_figure(comparison: Comparison, run: Run | None = None) -> Figure:
-    """The ratio of every quantity to the baseline (log scale), with 95 % interval, over what would not count.
+    """The ratio of every quantity to the baseline (log scale), with 99.9 % interval, over what would not count.
 
     The shaded bar is the threshold: a change counts when its interval leaves 1 out and its mark is beyond the bar.
     ``run``: whose foot is drawn. Errors: ``WorkbenchError`` where nothing can be compared.
@@ -62,7 +62,7 @@ def comparison_figure(comparison: Comparison, run: Run | None = None) -> Figure:
     axes.axvline(1, color="#8a8f98", linewidth=1)
     _scale(axes, [value for _, change in rows for value in (change.ratio.low, change.ratio.high)])
     axes.set_xlabel(
-        f"against {comparison.baseline} (log scale; bar: 95 % interval; shaded: does not count)", fontsize=8.5
+        f"against {comparison.baseline} (log scale; bar: 99.9 % interval; shaded: does not count)", fontsize=8.5
     )
     return figure
 

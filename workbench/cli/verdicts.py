@@ -241,24 +241,16 @@ def _show_calibration(found: dict[str, Any]) -> None:
             f"{known['measured_per_s']:.1f} per second measured with four threads, off by {off:+.2%}",
         )
     out.print(shown)
-    shown = table(
-        "a token against itself", "threads", *(f"{name}: 95 % within" for name in QUANTITIES), "counts from"
-    )
+    shown = table("a token against itself", "threads", *(f"{name}: 95 % within" for name in QUANTITIES))
     for kind, title in (("paired", "in one run, paired"), ("separate", "in two runs")):
-        for threads in ("one", "several"):
-            values = found["noise"][kind][threads]
-            counts = max(
-                threshold_of(
-                    found, name, paired=kind == "paired", threads=1 if threads == "one" else 2, looks=3
+        for threads, number in (("one", 1), ("several", 2)):
+            cells = []
+            for name in QUANTITIES:
+                counts = threshold_of(
+                    found, name, paired=kind == "paired", threads=number, looks=len(QUANTITIES)
                 )
-                for name in QUANTITIES
-            )
-            shown.add_row(
-                title,
-                threads,
-                *(f"{100 * values[name]:.2f} %" for name in QUANTITIES),
-                f"{100 * counts:.1f} %",
-            )
+                cells.append(f"{found['noise'][kind][threads][name]:.1%}, counts from {counts:.1%}")
+            shown.add_row(title, threads, *cells)
     out.print(shown)
     for warning in found["warnings"]:
         err.print(f"note: {warning}", markup=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from programs import brought_up
 
 from workbench import tokens
 from workbench.tokens import Session, Token
@@ -25,11 +26,7 @@ TOKENS = os.environ.get("WORKBENCH_TEST_TOKENS", "softhsm nss").split()
 
 
 def opened(name: str) -> Token:
-    reason = tokens.why_not(name)
-    if reason is not None and "CI" in os.environ:
-        pytest.fail(f"{name} is not available on CI: {reason}")
-    if reason is not None:
-        pytest.skip(reason)
+    brought_up(name)
     return tokens.open(name)
 
 

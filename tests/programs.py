@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -13,7 +15,9 @@ from workbench.faults import WorkbenchError
 from workbench.tokens import Sandbox
 from workbench.tokens.providers import packages
 
-__all__ = ["brought_up", "compiler", "pkcs11_tool"]
+__all__ = ["brought_up", "compiler", "pkcs11_tool", "unpacked"]
+
+T = TypeVar("T")
 
 
 def compiler() -> str:
@@ -49,10 +53,19 @@ def _or_skip(found: str | None, reason: str) -> str:
 
 def brought_up(name: str) -> Sandbox:
     """The sandbox of this name, up; a skip with its reason (on CI a failure) where it cannot be had."""
+    return _had(name, lambda: tokens.provider(name).up())
+
+
+def unpacked(name: str) -> Path:
+    """The module of this sandbox, its packages unpacked for every home that links to them; else as ``brought_up``."""
+    return _had(name, lambda: tokens.provider(name).module())
+
+
+def _had(name: str, bring: Callable[[], T]) -> T:
     reason = tokens.why_not(name)
     if reason is None:
         try:
-            return tokens.provider(name).up()
+            return bring()
         except WorkbenchError as error:
             reason = str(error)  # what only the mirror knows
     if "CI" in os.environ:

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+from programs import unpacked
 
 from workbench import tokens
 from workbench.cli import main
@@ -31,12 +32,7 @@ Command = Callable[..., Answer]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    reason = tokens.why_not(NAME)
-    if reason is not None and "CI" in os.environ:
-        pytest.fail(f"{NAME} is not available on CI: {reason}")
-    if reason is not None:
-        pytest.skip(reason)
-    tokens.provider(NAME).module()  # its packages are unpacked once
+    unpacked(NAME)
     path = tmp_path_factory.mktemp("home")
     (path / "packages").symlink_to(tokens.home() / "packages")
     yield path

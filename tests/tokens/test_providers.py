@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from processes import files_elsewhere, processes_of
+from programs import unpacked
 
 from workbench import tokens
-from workbench.faults import WorkbenchError
 
 # What each of them does. All verify by pyca/cryptography, which has all of it but SLH-DSA.
 CAN = {
@@ -74,8 +74,8 @@ class Home:
         self.elsewhere = path / "h"
         self.path.mkdir()
         self.elsewhere.mkdir()
-        for unpacked in ("packages", "suites"):
-            (self.path / unpacked).symlink_to(tokens.home() / unpacked)
+        for shared in ("packages", "suites"):
+            (self.path / shared).symlink_to(tokens.home() / shared)
 
     def start(self, code: str, name: str, times: int = 1) -> subprocess.Popen[str]:
         aside = {key: str(self.elsewhere) for key in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME")}
@@ -96,16 +96,7 @@ class Home:
 
 @pytest.fixture
 def homes(name: str, tmp_path: Path) -> Iterator[tuple[Home, Home]]:
-    reason = tokens.why_not(name)
-    if reason is None:
-        try:
-            tokens.provider(name).module()  # its packages are unpacked once, for every home
-        except WorkbenchError as error:
-            reason = str(error)  # what only the mirror knows
-    if reason is not None and "CI" in os.environ:
-        pytest.fail(f"{name} is not available on CI: {reason}")
-    if reason is not None:
-        pytest.skip(reason)
+    unpacked(name)
     made = []
     for part in ("a", "b"):
         (tmp_path / part).mkdir()

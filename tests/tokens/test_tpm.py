@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from processes import processes_of
+from programs import unpacked
 
 from workbench import tokens
 
@@ -29,12 +30,7 @@ with Worker("tpm") as worker:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    reason = tokens.why_not("tpm")
-    if reason is not None and "CI" in os.environ:
-        pytest.fail(f"tpm is not available on CI: {reason}")
-    if reason is not None:
-        pytest.skip(reason)
-    tokens.provider("tpm").module()  # its packages are unpacked once
+    unpacked("tpm")
     path = tmp_path_factory.mktemp("home")
     (path / "packages").symlink_to(tokens.home() / "packages")
     environment = {**os.environ, "WORKBENCH_HOME": str(path)}

@@ -62,7 +62,8 @@ def comparison_figure(comparison: Comparison, run: Run | None = None) -> Figure:
     axes.axvline(1, color="#8a8f98", linewidth=1)
     _scale(axes, [value for _, change in rows for value in (change.ratio.low, change.ratio.high)])
     axes.set_xlabel(
-        f"against {comparison.baseline} (log scale; bar: 99.9 % interval; shaded: does not count)", fontsize=8.5
+        f"against {comparison.baseline} (log scale; bar: 99.9 % interval; shaded: does not count)",
+        fontsize=8.5,
     )
     return figure
 

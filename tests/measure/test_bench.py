@@ -297,7 +297,7 @@ def test_the_figures_show_every_measured_line(run: Run) -> None:
         (axes,) = figure.axes
         assert [label.get_text() for label in axes.get_yticklabels()] == [case.name for case in FAST.cases]
         assert len(axes.texts) == len(run.lines)
-        assert axes.get_title(loc="left")
+        assert figure.get_suptitle()
         figure.canvas.draw()
 
 

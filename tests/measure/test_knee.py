@@ -52,11 +52,11 @@ def test_what_could_not_be_had_ends_the_search() -> None:
 
 @pytest.mark.skipif(kernel() is None, reason="the load kernel is not built here")
 def test_the_capacity_of_a_device_is_found() -> None:
-    with Emulated(Device(service=0.005, nodes=2, capacity=2)) as device:
+    with Emulated(Device(service=0.02, nodes=2, capacity=2)) as device:
         rates: dict[int, float | None] = {}
         while (threads := next_threads(rates, 64)) is not None:
             device.restart()
-            results = drive(device.jobs(threads), seconds=0.15, warmup=0.01)
+            results = drive(device.jobs(threads), seconds=0.3, warmup=0.02)
             rates[threads] = throughput(results)
     assert (
         16 <= max(rates) <= 32

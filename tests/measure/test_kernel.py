@@ -10,16 +10,17 @@ import attrs
 import numpy as np
 import pytest
 
-from workbench.cryptoki import C
+from workbench.cryptoki import C, gcm, mechanism
 from workbench.cryptoki.library import ffi
 from workbench.faults import WorkbenchError
-from workbench.measure import Case, Job, Stop, Work, drive
+from workbench.measure import Case, Job, Stop, Work, drive, subject
 from workbench.measure.drivers import GIVE_UP, kernel
 from workbench.measure.floor import floor_job
 from workbench.measure.jobs import Lists
 from workbench.measure.material import Keys, Lacking, generate, make_work, use_of
 from workbench.measure.operations import OPERATIONS, calls_of
 from workbench.tokens import Session, Token
+from workbench.workers import Worker
 
 needs_kernel = pytest.mark.skipif(kernel() is None, reason="the load kernel is not built here")
 DRIVERS = [pytest.param("c-kernel", marks=needs_kernel), "cffi-abi"]
@@ -90,6 +91,29 @@ def test_ciphertext_made_in_parts_decrypts(alone: Session, driver: str) -> None:
     drive([job], count=1, driver=driver)
     C.DecryptInit(alone, job.work.mechanism, job.key)
     assert C.Decrypt(alone, ffi().buffer(job.output, 1008)[:]) == ffi().buffer(job.data, 1000)[:]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_iv_that_the_token_makes_is_zero_before_the_call(alone: Session, driver: str) -> None:
+    """SoftHSM takes the zeros as they are, and so shows what it was given; once, under a key of its own."""
+    case = Case("IV of the token", "encrypt", "CKM_AES_GCM", 100, "AES-128", iv="token")
+    job = job_of(alone, case)
+    ffi().memmove(job.fresh_iv, b"left by the ", 12)
+    drive([job], count=1, driver=driver)
+    C.DecryptInit(alone, mechanism("CKM_AES_GCM", gcm(bytes(12))), job.key)
+    assert C.Decrypt(alone, ffi().buffer(job.output, 116)[:]) == ffi().buffer(job.data, 100)[:]
+
+
+def test_a_case_that_fails_says_why_and_spoils_none_after_it(softhsm: Token) -> None:
+    ecdsa = Case("ECDSA", "sign", "CKM_ECDSA", 32, "P-256", residency="token")
+    given = Case("IV of the token", "encrypt", "CKM_AES_GCM", 100, "AES-128", iv="token")
+    small = attrs.evolve(ecdsa, name="no room", output=1)
+    with Worker(softhsm.name) as worker:
+        found = [worker.run(subject.prepare, case, "cffi-abi") for case in (given, small, ecdsa)]
+        assert worker.run(subject.remove_stored) == 2
+    assert [one.outcome for one in found] == ["not offered", "failed", "ok"]
+    assert found[0].detail == "the token takes the IV that it is given"
+    assert "CKR_BUFFER_TOO_SMALL" in found[1].detail
 
 
 @needs_kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import count
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import attrs
 import numpy as np
@@ -52,7 +52,7 @@ class Device:
 class Emulated:
     """A device that can be measured: ``jobs`` for ``drive``, on sessions of their own; a context manager."""
 
-    _slots = count(1)  # slot 0 belongs to the environment
+    _used: ClassVar[set[int]] = {0}  # slots; the first one belongs to the environment
 
     def __init__(self, device: Device) -> None:
         if kernel() is None:
@@ -61,13 +61,14 @@ class Emulated:
             )
         lib, cast = kernel().lib, kernel().ffi.cast
         self.device = device
-        self.slot = next(self._slots)
+        self.slot = next(slot for slot in count() if slot not in self._used)
         self.lists = Lists(
             int(cast("uintptr_t", lib.load_emulated_module())),
             int(cast("uintptr_t", lib.load_emulated_module_3_2())),
         )
         self._sessions: list[int] = []
         self.restart(device)
+        self._used.add(self.slot)  # until it is closed
 
     def restart(self, device: Device | None = None) -> None:
         """Make the device as new: its clock starts with the next call. ``device``: another one in its place.
@@ -109,10 +110,11 @@ class Emulated:
         return int(made[0]), int(made[1])
 
     def close(self) -> None:
-        """Close the sessions."""
+        """Close the sessions, and leave the slot to the next device."""
         functions: Any = ffi().cast("CK_FUNCTION_LIST_PTR", self.lists.v2_40)
         while self._sessions:
             functions.C_CloseSession(self._sessions.pop())
+        self._used.discard(self.slot)
 
     def __enter__(self) -> Self:
         return self

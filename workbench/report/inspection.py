@@ -6,23 +6,14 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
-
 from workbench.faults import WorkbenchError
 from workbench.inspection import Comparison, Inspection, words
 from workbench.inspection.holdings import TokenObject
 from workbench.inspection.plain import plain
 from workbench.notebook.page import base_style
+from workbench.report.templating import ENVIRONMENT
 
 __all__ = ["write_inspection"]
-
-_ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.PackageLoader("workbench.report"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
 
 
 def write_inspection(
@@ -33,9 +24,9 @@ def write_inspection(
     Errors: ``WorkbenchError`` where the file cannot be written.
     """
     style = base_style() + "".join(
-        _ENVIRONMENT.get_template(name).render() for name in ("report.css", "inspection.css")
+        ENVIRONMENT.get_template(name).render() for name in ("report.css", "inspection.css")
     )
-    text = _ENVIRONMENT.get_template("inspection.html.j2").render(
+    text = ENVIRONMENT.get_template("inspection.html.j2").render(
         inspections=inspections,
         comparison=comparison,
         title=", ".join(one.token for one in inspections),

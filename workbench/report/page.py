@@ -7,24 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from workbench import measure
 from workbench.faults import WorkbenchError
 from workbench.notebook import read_verdicts
 from workbench.notebook.page import base_style
 from workbench.report import words
 from workbench.report.figures import run_figures
+from workbench.report.templating import ENVIRONMENT
 
 __all__ = ["write"]
-
-ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.PackageLoader("workbench.report"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
 
 
 def write(out: Path, verdicts_dir: Path | None = None, runs: Sequence[Path] = ()) -> Path:

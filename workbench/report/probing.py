@@ -8,7 +8,7 @@ from pathlib import Path
 from workbench.faults import WorkbenchError
 from workbench.inspection.probe import Outcome, TokenProbe, compare
 from workbench.notebook.page import base_style
-from workbench.report.page import ENVIRONMENT
+from workbench.report.templating import ENVIRONMENT
 
 __all__ = ["write_probe_page"]
 

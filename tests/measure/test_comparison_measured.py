@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,8 @@ def test_a_calibrated_machine_gives_its_runs_thresholds_of_their_own(
 ) -> None:
     monkeypatch.setattr(calibration, "home", lambda: tmp_path / "home")
     assert calibration.stored() is None
-    found = calibration.calibrate("softhsm", repeats=3, cases=["random 32 B"], rounds=3, seconds=0.01)
+    found = calibration.calibrate("softhsm", repeats=3, cases=["random 32 B"], rounds=3, seconds=0.05)
+    found["unrest"] = []  # a machine that runs tests may be busy
     calibration.store(found)
     assert calibration.stored() == found
     assert found["clock_step_ns"] >= 1
@@ -29,7 +33,7 @@ def test_a_calibrated_machine_gives_its_runs_thresholds_of_their_own(
     assert {*found["noise"]} == {"paired", "separate"}
     for kind in found["noise"].values():
         assert all(set(kind[threads]) == set(QUANTITIES) for threads in ("one", "several"))
-    plan = Plan("small", (CASES["random 32 B"],), threads=(1,), rounds=3, seconds=0.01, warmup=0.0)
+    plan = Plan("small", (CASES["random 32 B"],), threads=(1,), rounds=3, seconds=0.05, warmup=0.0)
     run, other = (bench(plan, ["softhsm", "softhsm"], out=tmp_path / "runs") for _ in range(2))
     assert run.meta["calibration"] == found
     assert run.end["ended"]
@@ -37,6 +41,26 @@ def test_a_calibrated_machine_gives_its_runs_thresholds_of_their_own(
     compared = compare_runs(run, other)
     assert [line.token for line in compared.lines] == ["softhsm", "softhsm#2"]
     assert all(line.verdict != "no verdict" for line in compared.lines)
+
+
+@pytest.mark.skipif(kernel() is None, reason="Python threads never have a CPU of their own")
+def test_a_busy_machine_is_not_calibrated(
+    softhsm: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "home", lambda: tmp_path / "home")
+    others = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4 * (os.cpu_count() or 1))
+    ]
+    try:
+        found = calibration.calibrate("softhsm", repeats=3, cases=["random 32 B"], rounds=3, seconds=0.05)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert any(reason.startswith("the machine was busy during the run") for reason in found["unrest"])
+    with pytest.raises(WorkbenchError, match="was not kept: the machine was busy"):
+        calibration.store(found)
+    assert calibration.stored() is None
 
 
 def test_a_calibration_of_another_machine_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,10 @@ def calibrate(
     repeats: Annotated[int, typer.Option(help="Runs; each takes about five seconds.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how far this machine's figures can be trusted: clock, floor, known service time, A/A. The result is kept."""
+    """Measure how far this machine's figures can be trusted: clock, floor, known service time, A/A.
+
+    The result is kept, unless something else was running: then exit 2, and it is to be repeated.
+    """
     from workbench.measure import calibration
 
     with progress_bar() as progress:
@@ -137,12 +140,13 @@ def calibrate(
         found = calibration.calibrate(
             token, repeats, on_progress=lambda done, total: progress.update(task, completed=done, total=total)
         )
-    file = calibration.store(found)
     if as_json:
         print_json(found)
-        return
-    _show_calibration(found)
-    print(f"kept in {file}; runs made from now on carry it")
+    else:
+        _show_calibration(found)
+    file = calibration.store(found)
+    if not as_json:
+        print(f"kept in {file}; runs made from now on carry it")
 
 
 @app.command()

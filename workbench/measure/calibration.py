@@ -67,7 +67,15 @@ def stored() -> dict[str, Any] | None:
 
 
 def store(found: Mapping[str, Any]) -> Path:
-    """Keep a calibration; the file's path. Errors: ``WorkbenchError``."""
+    """Keep a calibration; the file's path.
+
+    Errors: ``WorkbenchError`` for one of a busy machine, whose thresholds would let everything pass, and for a file
+    that cannot be written.
+    """
+    if found.get("unrest"):
+        raise WorkbenchError(
+            f"the calibration was not kept: {'; '.join(found['unrest'])}. Calibrate again when nothing else runs here"
+        )
     file = _file()
     private_directory(file.parent)
     try:
@@ -86,6 +94,8 @@ def calibrate(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Measure this machine's noise with a sandbox token; plain JSON values, which ``store`` keeps.
+
+    ``unrest`` says what else the machine was doing: thresholds that were found meanwhile are not kept.
 
     Errors: ``WorkbenchError`` for fewer than three repeats, a token that is not ours, and a run that failed.
     """
@@ -131,6 +141,10 @@ def calibrate(
             "floor_ns": _floors(runs),
             "service": known_service() if runs[0].driver == "c-kernel" else None,
             "noise": {"paired": _paired(runs), "separate": _separate(runs)},
+            # the load before the later runs is that of the earlier ones
+            "unrest": list(
+                dict.fromkeys((*runs[0].unrest_before, *(reason for run in runs for reason in run.unrest)))
+            ),
             "warnings": list(dict.fromkeys(warning for run in runs for warning in run.warnings)),
         }
 

@@ -165,11 +165,7 @@ class Run:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Reasons to doubt the whole run."""
-        machine, found = self.meta["machine"], []
-        load, cores = machine["load_average"][0], machine["cores"] or 1
-        if load > BUSY * cores:
-            found.append(f"the machine was busy before the run: load {load:g} on {cores} cores")
-        found += self._meanwhile()
+        machine, found = self.meta["machine"], [*self.unrest_before, *self.unrest]
         if machine["governor"] not in (None, "performance"):
             found.append(f"the CPU governor was {machine['governor']}: its clock may have changed meanwhile")
         if "cffi-abi" in self.drivers:
@@ -178,8 +174,17 @@ class Run:
             found.append("more threads than cores: a software token then shows the scheduler as well")
         return tuple(found)
 
-    def _meanwhile(self) -> list[str]:
-        """What the machine did during the run."""
+    @property
+    def unrest_before(self) -> tuple[str, ...]:
+        """What else the machine was doing when the run began."""
+        load, cores = self.meta["machine"]["load_average"][0], self.meta["machine"]["cores"] or 1
+        if load <= BUSY * cores:
+            return ()
+        return (f"the machine was busy before the run: load {load:g} on {cores} cores",)
+
+    @cached_property
+    def unrest(self) -> tuple[str, ...]:
+        """What else the machine was doing during the run."""
         found = []
         cores = self.meta["machine"]["cores_usable"] or 1
         floors = [
@@ -196,7 +201,7 @@ class Run:
             found.append(f"the hypervisor took {self.end['stolen_share']:.0%} of the CPU time during the run")
         if self.end.get("throttle_events"):
             found.append(f"the CPU was throttled {self.end['throttle_events']} times during the run")
-        return found
+        return tuple(found)
 
     def _keys(self) -> list[Key]:
         plan = self.meta["plan"]

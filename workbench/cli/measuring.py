@@ -195,6 +195,10 @@ LOOPS = {
 }
 
 
+def _per_second(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 99.5 else f"{rate:.3g}"  # 3.83 SLH-DSA signatures are not 4
+
+
 def print_run(done: measure.Run) -> None:
     """The run as a table, and on standard error what went wrong in it."""
     loop = LOOPS[done.loop].format(rate=done.meta["plan"].get("rate", 0))
@@ -211,8 +215,8 @@ def print_run(done: measure.Run) -> None:
     for line in done.lines:
         if line.successes:
             figures = (
-                f"{line.rate.value:,.0f}",
-                f"{line.rate.low:,.0f} – {line.rate.high:,.0f}" if line.rate.known else "",
+                _per_second(line.rate.value),
+                f"{_per_second(line.rate.low)} – {_per_second(line.rate.high)}" if line.rate.known else "",
                 f"{line.p50.value / 1000:,.1f}",
                 f"{line.p99_ns / 1000:,.1f}",
                 f"{100 * line.floor_share:.1f}",

@@ -58,6 +58,9 @@ def test_a_file_that_is_no_json_is_one_sentence(tmp_path: Path, file: str) -> No
 def test_what_the_machine_did_meanwhile_is_in_the_warnings(tmp_path: Path) -> None:
     run = written(tmp_path / "run", [row("a", r, 1000) for r in range(3)])
     assert run.warnings == ()
+    (run.path / "end.json").unlink()
+    (warning,) = load(run.path).warnings
+    assert warning.startswith("the run was not finished")
     RunWriter(run.path).write_end({"ended": "later", "stolen_share": 0.2, "throttle_events": 3})
     assert load(run.path).warnings == (
         "the hypervisor took 20% of the CPU time during the run",

@@ -79,6 +79,7 @@ def written(
         known = (latencies or {}).get(number)
         packed = None if known is None else np.array([[ns, 1] for ns in sorted(known)], dtype=np.uint64)
         writer.append(one, packed)
+    writer.write_end({"ended": members["created"]})
     return load(path)
 
 

@@ -7,7 +7,6 @@ many hosts it is one, so that a host that was lost changes no figure: sums witho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from workbench.faults import WorkbenchError
 from workbench.measure.results import Run, load
 from workbench.measure.stats import Packed, percentiles, pool
+from workbench.measure.steps import now
 from workbench.measure.store import Row, RunWriter
 
 __all__ = ["Clock", "Part", "merge", "merge_into"]
@@ -74,6 +74,8 @@ def merge_into(writer: RunWriter, parts: Sequence[Part], lost: Mapping[str, str]
     writer.write_meta(_meta(writer, parts, missing, [row for row, _ in rows]))
     for row, latencies in rows:
         writer.append(attrs.evolve(row, latencies=None), latencies)
+    if not missing and all(part.run.end and not part.lost for part in parts):
+        writer.write_end({"ended": now()})
     return load(writer.path)
 
 
@@ -263,7 +265,7 @@ def _meta(
     return {
         **{key: value for key, value in first.items() if key not in ("schema_version", "appointment")},
         "name": writer.path.name,
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "created": now(),
         "plan": first["plan"] | {"threads": sorted({row.threads for row in rows if row.kind == "block"})},
         "tokens": labels,
         "machine": _machines([part.run.meta["machine"] for part in parts]),

@@ -166,6 +166,8 @@ class Run:
     def warnings(self) -> tuple[str, ...]:
         """Reasons to doubt the whole run."""
         machine, found = self.meta["machine"], [*self.unrest_before, *self.unrest]
+        if not self.end:
+            found.insert(0, "the run was not finished: its figures rest on fewer rounds than the plan has")
         if machine["governor"] not in (None, "performance"):
             found.append(f"the CPU governor was {machine['governor']}: its clock may have changed meanwhile")
         if "cffi-abi" in self.drivers:

@@ -19,10 +19,8 @@ token: setup ## a sandbox token on SoftHSM2, which is installed (as root) or unp
 demo: token ## from nothing to a report: token, lessons, a short benchmark
 	$(BIN)/workbench demo --out build/demo
 
-# The bench loads its kernel and emulated devices into the process that runs its tests: that process is theirs alone.
 test: lint token vectors ## everything that must hold: linters, types, import contract, tests, every notebook
-	$(BIN)/pytest tests/measure
-	$(BIN)/pytest --ignore=tests/measure
+	$(BIN)/pytest
 
 vectors: setup
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \

@@ -331,6 +331,8 @@ def main() -> int:
         "--token", action="append", help="default: softhsm, p11-kit and tpm, as far as they are here"
     )
     options = parser.parse_args()
+    # a shell starts what runs in its background deaf to Ctrl-C, and the runs would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     order = random.Random(options.seed)
     counted: Counter[str] = Counter()
     faulty: dict[str, list[str]] = {}

@@ -32,7 +32,7 @@ def change_text(change: Change) -> str:
 
 
 def _percent(ratio: float) -> str:
-    return "?" if np.isnan(ratio) else f"{100 * (ratio - 1):+.1f}".replace("-", "−")
+    return "?" if np.isnan(ratio) else f"{100 * (ratio - 1):+z.1f}".replace("-", "−")
 
 
 def _text(line: LineComparison) -> str:

@@ -57,8 +57,8 @@ def scaling_finding(run: Run) -> str:
         return f"{case} on {token}: {_reach(gain, knee)}"
     least, most = min(found, key=lambda item: item[0]), max(found, key=lambda item: item[0])
     return (
-        f"Threads bring at most {most[0]:.1f} times the rate of one ({most[2]} on {most[1]}), "
-        f"at least {least[0]:.1f} times ({least[2]} on {least[1]})"
+        f"At their best, threads bring {least[0]:.1f} ({least[2]} on {least[1]}) "
+        f"to {most[0]:.1f} times ({most[2]} on {most[1]}) the rate of one"
     )
 
 

@@ -82,5 +82,5 @@ def _scale(axes: Axes, ratios: Sequence[float]) -> None:
 def _deviation(ratio: float) -> str:
     """In percent near 1, as a multiple far from it."""
     if 0.5 < ratio < 2:
-        return "equal" if ratio == 1 else f"{100 * (ratio - 1):+.{1 if abs(ratio - 1) < 0.1 else 0}f} %"
+        return "equal" if ratio == 1 else f"{100 * (ratio - 1):+z.{1 if abs(ratio - 1) < 0.1 else 0}f} %"
     return f"× {ratio:.3g}"

@@ -196,3 +196,26 @@ def test_nothing_that_a_run_makes_holds_a_pin_and_a_planted_one_is_found(
     page = next(tmp_path.rglob("01-application-structure.html"))
     page.write_text(page.read_text() + softhsm.pin.reveal().decode())
     assert tokens.leaks(tmp_path) == (page,)
+
+
+INTERRUPTED_STARTING = """
+import os, signal, sys, threading
+from workbench.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # this test may run in a shell's background
+later = threading.Timer(float(sys.argv.pop(1)), os.kill, (os.getpid(), signal.SIGINT))
+later.daemon = True
+later.start()
+main()
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.1, 0.2, 0.3])
+def test_ctrl_c_while_the_command_line_is_loaded_is_no_traceback(seconds: float) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_STARTING, str(seconds), "tokens"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stderr == "workbench: interrupted; what was finished is kept\n"

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 from written import OLD, row, written
 
-from workbench.cli import app
+from workbench.cli.application import app
 from workbench.faults import WorkbenchError
 from workbench.measure import load
 from workbench.measure.export import to_csv, to_openmetrics, to_pyperf

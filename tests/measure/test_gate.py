@@ -11,7 +11,8 @@ from test_comparison import machine, run_of
 from typer.testing import CliRunner
 from written import row, written
 
-from workbench.cli import app, main
+from workbench.cli import main
+from workbench.cli.application import app
 from workbench.measure import compare_runs
 from workbench.measure.gate import github, junit
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 from written import row, written
 
-from workbench.cli import app
+from workbench.cli.application import app
 from workbench.faults import WorkbenchError
 from workbench.measure.history import history, runs_below, steps
 

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
 
 import numpy as np
+from device_here import print_load, require_device
 from theirs import session_of
 
 from workbench.cryptoki import C, Module, SessionHandle, allow_all
@@ -140,14 +140,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds, whose median counts")
     options = parser.parse_args()
-    if kernel() is None:
-        print("the device is not built here: install the package where a C compiler is", file=sys.stderr)
-        return 2
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    require_device()
     passed = [knee(options.rounds), loss(), network(options.rounds)]
     one, eight = pykcs11(1), pykcs11(8)
     print(f"for contrast, PyKCS11 2 ms away: {one:.0f} per second with one thread, {eight:.0f} with 8")
-    print(f"load of the machine: {', '.join(f'{load:.1f}' for load in os.getloadavg())}")
+    print_load()
     return 0 if all(passed) else 1
 
 

@@ -12,14 +12,13 @@ Exit status 1 when a figure is off: service time 0.5 %, capacity 1 %, the open l
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import sys
 
 import numpy as np
+from device_here import print_load, require_device
 
 from workbench.measure import Device, Emulated, drive
-from workbench.measure.drivers import LOOPS, kernel
+from workbench.measure.drivers import LOOPS
 
 SERVICE, SERVICE_LIMIT = 2e-3, 0.005
 CAPACITY, CAPACITY_LIMIT = 400.0, 0.01
@@ -82,13 +81,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=7, help="blocks, whose median counts")
     options = parser.parse_args()
-    if kernel() is None:
-        print("the device is not built here: install the package where a C compiler is", file=sys.stderr)
-        return 2
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    require_device()
     print(f"{'':<46}{'truth':>12}{'found':>12}")
     passed = [service_time(options.rounds), capacity(options.rounds), stall()]
-    print(f"load of the machine: {', '.join(f'{load:.1f}' for load in os.getloadavg())}")
+    print_load()
     return 0 if all(passed) else 1
 
 

@@ -10,16 +10,15 @@ Exit status 1 when a number differs or the warning is missing.
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import attrs
+from device_here import require_device
 
 from workbench.measure import Case, Device, Emulated, Plan, Row, ThreadResult, drive, load
-from workbench.measure.drivers import kernel
 from workbench.measure.provenance import machine, packages
 from workbench.measure.stats import pack, percentiles, pool
 from workbench.measure.store import RunWriter
@@ -95,10 +94,7 @@ def warned(results: list[ThreadResult], driver: str) -> bool:
 
 def main() -> int:
     """Print the numbers of each way, and the verdict."""
-    if kernel() is None:
-        print("the device is not built here: install the package where a C compiler is", file=sys.stderr)
-        return 2
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    require_device()
     passed = []
     for driver in ("c-kernel", "cffi-abi"):
         for threads in (1, 4):

@@ -7,6 +7,7 @@ pytest itself to run under it: ``tests/cryptoki/test_other_tokens.py`` does so.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,10 @@ settings.register_profile("long", max_examples=40_000, deadline=None)
 if "HYPOTHESIS_PROFILE" in os.environ:
     settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
+
+# A shell starts what runs in its background deaf to Ctrl-C, and what the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOKENS = os.environ.get("WORKBENCH_TEST_TOKENS", "softhsm nss").split()
 

@@ -201,7 +201,6 @@ def test_nothing_that_a_run_makes_holds_a_pin_and_a_planted_one_is_found(
 INTERRUPTED_STARTING = """
 import os, signal, sys, threading
 from workbench.cli import main
-signal.signal(signal.SIGINT, signal.default_int_handler)  # this test may run in a shell's background
 later = threading.Timer(float(sys.argv.pop(1)), os.kill, (os.getpid(), signal.SIGINT))
 later.daemon = True
 later.start()

@@ -22,6 +22,7 @@ from workbench.tokens import Swept, ledger
 
 CONSENT = 'consent = ["token-objects"]\nbudget = { max_objects = 100000, max_seconds = 3600 }\n'
 ROOT = Path(__file__).resolve().parents[2]
+KILLED = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 60  # runs
 
 
 def at_work() -> None:
@@ -93,7 +94,7 @@ def test_killed_runs_leave_nothing_that_a_sweep_does_not_remove(somebody: Somebo
     somebody.configure(CONSENT)
     elsewhere = attrs.evolve(somebody, home="elsewhere")
     before = listed(somebody)
-    left_by_killed_runs(somebody, 200, 0.2)
+    left_by_killed_runs(somebody, KILLED, 0.2)
     all_left = ours(somebody)
     mine = [label for label in all_left if label.startswith(f"wb:{host(somebody)}:")]
     assert mine, "no run left anything: the test shows nothing"

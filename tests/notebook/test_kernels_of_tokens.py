@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
+from programs import brought_up
 from scratch_notebooks import NotebookMaker
 
 from workbench import tokens
 from workbench.faults import WorkbenchError
 from workbench.notebook import kernels, run
 from workbench.notebook.document import read_notebook
-from workbench.notebook.runner import refusal
 
 pytestmark = pytest.mark.notebook
 
@@ -27,11 +26,7 @@ LESSON = (
 
 @pytest.fixture(params=["nss-new", "opencryptoki"])
 def name(request: pytest.FixtureRequest) -> str:
-    reason = refusal(request.param)
-    if reason is not None and "CI" in os.environ:
-        pytest.fail(f"{request.param} is not available on CI: {reason}")
-    if reason is not None:
-        pytest.skip(reason)
+    brought_up(request.param)
     if not tokens.interpreter(request.param):
         pytest.skip("its module loads into any Python here")
     return str(request.param)

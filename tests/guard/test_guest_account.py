@@ -155,6 +155,27 @@ def test_the_load_kernel_ends_with_the_budget(somebody: Somebodys) -> None:
     assert "50 operations" in by_hand
 
 
+def two_threads_within() -> tuple[int, str, str]:
+    token = tokens.open("device")
+    with token.session(login=False) as first, token.session(login=False) as second:
+        jobs = [Job.on(s.handle, Work("random", capacity=8)) for s in (first, second)]
+
+        def block(jobs: list[Job]) -> int:
+            made = drive_within(token.policy, jobs, seconds=1.0, count=0, driver="c-kernel", samples=100)
+            return sum(result.successes for result in made)
+
+        return block(jobs), refusal(block, jobs), refusal(block, jobs[:1])
+
+
+def test_an_operation_that_is_left_is_not_shared_by_two_threads(somebody: Somebodys) -> None:
+    somebody.configure("budget = { max_operations = 51 }")
+    made, again, alone = somebody.run(two_threads_within)
+    assert made == 50
+    assert "1 operation left, and 2 threads" in again
+    assert alone == ""
+    assert counted(somebody.asked())["C_GenerateRandom"] == 51
+
+
 @pytest.mark.parametrize("code", ["CKR_DEVICE_ERROR", "CKR_0x80000042"])
 def test_the_load_kernel_ends_with_the_first_failure(somebody: Somebodys, code: str) -> None:
     somebody.faults.write_text(f"answer C_GenerateRandom 7 {numbered(code):#x}\n")

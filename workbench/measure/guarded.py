@@ -118,14 +118,21 @@ def drive_within(
 ) -> list[ThreadResult]:
     """Run jobs under a policy that keeps an account: ``count`` calls of each job at most, or ``seconds``.
 
-    The first failure ends the block. Where the budget sets a pace, each call waits for its turn.
+    The first failure ends the block. Where the budget sets a pace, each call waits for its turn. Errors:
+    ``PolicyRefusal`` where the budget has less left than a call for each thread.
     """
     calls = _calls(jobs[0], driver)
     if policy.paced:
         if len(jobs) > 1:
             raise PolicyRefusal("a token whose budget sets the pace is measured with one thread")
         return [_paced(policy, calls, jobs[0], count, driver)]
-    allowed = policy.reserve(calls) // len(jobs)
+    left = policy.reserve(calls)
+    allowed = left // len(jobs)
+    if not allowed:  # 0 would be no limit at all
+        raise PolicyRefusal(
+            f"the budget has {left} operation{'' if left == 1 else 's'} left, and {len(jobs)} threads want one each; "
+            "use fewer threads, or raise max_operations in workbench.toml if the device can bear it"
+        )
     limit = min(count or allowed, allowed)
     made = drive(
         jobs,

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 from written import row, written
 
 from workbench.cryptoki import C, Module, allow_all
 from workbench.measure import facts
-from workbench.measure.disclosure import LICENCE, Fact, disclose, foot, hashing, measured_round_trip
+from workbench.measure.disclosure import (
+    LICENCE,
+    Fact,
+    disclose,
+    foot,
+    hashing,
+    measured_round_trip,
+    not_asked,
+    with_declared,
+)
 from workbench.measure.drivers import kernel
 from workbench.tokens import Token
 from workbench.tokens.config import read_declared
@@ -23,20 +31,17 @@ def told(found: dict[str, object]) -> dict[str, Fact]:
 
 
 def test_a_token_in_this_process_has_no_link(token: Token) -> None:
-    found = disclose(token)
+    with token.session() as session:
+        found = with_declared(disclose(token, session), {})
     assert found["round_trip_ns"] is None
     known = told(found)
     assert (known["round trip"].how, known["HA size"].how) == ("measured", "unknown")
     assert "within the process" in known["round trip"].value
 
 
-def test_what_the_owner_declares_is_marked_as_declared(
-    softhsm: Token, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        softhsm.origin, "declared_facts", MappingProxyType({"HA size": "2", "rack": "in Graz"}), raising=False
-    )
-    known = told(disclose(softhsm))
+def test_what_the_owner_declares_needs_no_token() -> None:
+    known = told(with_declared(not_asked("the worker died"), {"HA size": "2", "rack": "in Graz"}))
+    assert known["round trip"] == Fact("round trip", "could not be asked: the worker died", "unknown")
     assert known["HA size"] == Fact("HA size", "2", "declared")
     assert known["rack"] == Fact("rack", "in Graz", "declared")
     assert known["licence tier"].how == "unknown"

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from workbench.measure.results import Run
     from workbench.tokens import Token
 
-__all__ = ["LICENCE", "Fact", "disclose", "facts", "foot", "hashing", "measured_round_trip"]
+__all__ = [
+    "LICENCE",
+    "Fact",
+    "disclose",
+    "facts",
+    "foot",
+    "hashing",
+    "measured_round_trip",
+    "not_asked",
+    "with_declared",
+]
 
 LICENCE = "Read your device's licence before you publish its figures: some forbid it."
 CALLS = 40
@@ -40,24 +50,38 @@ class Fact:
     how: str
 
 
-def disclose(token: Token) -> dict[str, Any]:
+def disclose(token: Token, session: SessionLike) -> dict[str, Any]:
     """In the token's worker: ``round_trip_ns`` (None where no link was seen) and ``facts``, as plain JSON values.
 
-    A token in production is asked nothing that was not announced, so nothing is measured there.
+    A token in production is asked nothing that was not announced, so nothing is measured there; nor is the round
+    trip where the budget sets a pace, because it would be the pace.
     """
     round_trip: float | None = None
     if token.policy.announces:
         seen = [Fact("round trip", "nothing was asked of a token in production for it", "unknown")]
         seen.append(Fact("FIPS mode", "not asked", "unknown"))
+    elif token.policy.paced:
+        said = "not measured: the budget sets a pace, and each call waits for its turn"
+        seen = [Fact("round trip", said, "unknown"), _fips(session)]
     else:
-        with token.session() as session:
-            round_trip, said = measured_round_trip(session)
-            seen = [Fact("round trip", said, "measured"), _fips(session)]
-    written = dict(token.origin.declared_facts)
-    for name in (*DECLARED, *(name for name in written if name not in DECLARED)):
-        known = name in written
-        seen.append(Fact(name, written.get(name, "not declared"), "declared" if known else "unknown"))
+        round_trip, said = measured_round_trip(session)
+        seen = [Fact("round trip", said, "measured"), _fips(session)]
     return {"round_trip_ns": round_trip, "facts": [attrs.asdict(fact) for fact in seen]}
+
+
+def not_asked(why: str) -> dict[str, Any]:
+    """What ``disclose`` would have told, where the token could not be asked."""
+    fact = Fact("round trip", f"could not be asked: {why}", "unknown")
+    return {"round_trip_ns": None, "facts": [attrs.asdict(fact)]}
+
+
+def with_declared(told: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str, Any]:
+    """The same with what the owner says of the device, in words, which needs no token."""
+    added = []
+    for name in (*DECLARED, *(name for name in declared if name not in DECLARED)):
+        known = name in declared
+        added.append(Fact(name, declared.get(name, "not declared"), "declared" if known else "unknown"))
+    return {**told, "facts": [*told["facts"], *(attrs.asdict(fact) for fact in added)]}
 
 
 def facts(run: Run, token: str) -> tuple[Fact, ...]:

@@ -26,6 +26,7 @@ LANE_DEATHS = 3
 CASE_DEATHS = 2
 PREPARE_SECONDS = 120.0  # a hardware token may take long for RSA-4096
 BLOCK_SECONDS = 30.0
+PACED_CALLS = 20  # of one request, at most, where a budget sets the pace: of a block of one call, or of a key
 SHARED = "shared"
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
@@ -50,6 +51,8 @@ class Lane:
         self.label, self.token = label, token
         self.origin = tokens.origin(token)
         self._log, self._timeout = log, timeout
+        pace = self.origin.budget.max_rate if self.origin.budget else None
+        self._turns = PACED_CALLS / pace if pace else 0.0  # seconds in which so many calls get their turn
         self._workers: dict[str, Worker] = {}
         self._crew = Crew(token, log)
         self._ready: dict[tuple[str, str], Preparation] = {}
@@ -78,11 +81,12 @@ class Lane:
         return found
 
     def disclose(self) -> dict[str, object]:
-        """What a result must say about this token (see ``disclosure``); empty where it could not be found out."""
+        """What a result must say about this token (see ``disclosure``), and that it could not be found out."""
         try:
-            return self._call("", SHARED, disclosure.disclose, seconds=BLOCK_SECONDS)
-        except Lost:
-            return {}
+            told = self._call("", SHARED, subject.disclosed, seconds=BLOCK_SECONDS)
+        except Lost as error:
+            told = disclosure.not_asked(error.detail or error.outcome)
+        return disclosure.with_declared(told, self.origin.declared_facts)
 
     def announce(self, cost: Cost) -> str:
         """Announce calls to a token in production; the sentence for the user. Errors: ``WorkbenchError`` beyond the budget."""
@@ -171,7 +175,7 @@ class Lane:
         return self._workers[room]
 
     def _limit(self, seconds: float) -> float:
-        return self._timeout or seconds
+        return self._timeout or seconds + self._turns
 
     def _call(
         self, case: str, room: str, function: Callable[[Token, *Ts], R], *arguments: *Ts, seconds: float

@@ -225,11 +225,11 @@ class Measurement:
                 self.on_announcement(lane.announce(dict(total)))
 
     def _calls(self, lane: Lane, seconds: float) -> int:
-        """Calls of a block on a token in production, whose number is announced; elsewhere time is the limit."""
-        if lane.origin.standing != "production":
-            return 0
+        """Calls of a block where their number is announced (production) or the budget's pace; else time is the limit."""
         rate = lane.origin.budget.max_rate if lane.origin.budget else None
-        return MINIMUM_CALLS if rate is None else max(1, int(rate * seconds))
+        if rate is not None:
+            return max(1, int(rate * seconds))
+        return MINIMUM_CALLS if lane.origin.standing == "production" else 0
 
     # --- how many threads
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count as counting
+from typing import Any
 
 import attrs
 
@@ -14,6 +15,7 @@ from workbench import spec
 from workbench.cryptoki import C, CryptokiError
 from workbench.cryptoki.library import ffi
 from workbench.faults import PolicyRefusal
+from workbench.measure.disclosure import disclose
 from workbench.measure.drivers import drive
 from workbench.measure.floor import floor_job
 from workbench.measure.guarded import drive_within, fitting_key
@@ -30,6 +32,7 @@ __all__ = [
     "Preparation",
     "block",
     "block_at",
+    "disclosed",
     "floor_block",
     "make_job",
     "prepare",
@@ -139,7 +142,7 @@ def prepare(token: Token, case: Case, driver: str) -> Preparation:
             check_served(job)
         if token.policy.announces:
             return Preparation("ok")  # a pilot would be a call that nobody was told of
-        pilot = _driven(token, [job], 0.0, 0.0, PILOT_CALLS, driver)[0]
+        pilot = _driven(token, [job], 0.0, 0.0, 1 if token.policy.paced else PILOT_CALLS, driver)[0]
     except PolicyRefusal as error:
         return Preparation("refused", str(error))
     except (Lacking, NotServed) as error:
@@ -285,6 +288,14 @@ def provenance(token: Token) -> dict[str, object]:
     _stage.sessions.append(token.session())
     _stage.named += [token.key(_stage.sessions[0], name) for name in token.key_names]
     return token.provenance()
+
+
+def disclosed(token: Token) -> dict[str, Any]:
+    """``disclose``, in the session that is open already where there is one: a budget may have no other."""
+    if _stage.sessions:
+        return disclose(token, _stage.sessions[0])
+    with token.session() as session:
+        return disclose(token, session)
 
 
 def _samples(seconds: float) -> int:

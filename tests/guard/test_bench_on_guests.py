@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from recorder import counted
-from somebodys import Somebodys
+from somebodys import Failure, Somebodys
 
-from workbench.measure import CASES, Plan, Row, bench
+from workbench.measure import CASES, Plan, Progress, Row, bench, resume
 
 pytestmark = pytest.mark.notebook  # whole runs
 
@@ -48,3 +49,32 @@ def test_an_odd_operation_is_left_over_by_two_threads(somebody: Somebodys, tmp_p
     outcomes = [row.outcome for row in rows if row.kind == "block"]
     assert outcomes == ["ok", "refused", "refused"]
     assert 998 <= counted(somebody.asked())["C_GenerateRandom"] <= 999
+
+
+def broken_off(out: Path) -> Path:
+    def stop(progress: Progress) -> None:
+        if "round 2/2" in progress.text:
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        bench(PLAN, ["device"], out=out, on_announcement=quiet, on_progress=stop)
+    (path,) = out.iterdir()
+    return path
+
+
+def resumed(path: Path) -> int:
+    return len(resume(path, on_announcement=quiet).rows)
+
+
+def test_a_run_that_was_broken_off_does_not_get_its_budget_again(somebody: Somebodys, tmp_path: Path) -> None:
+    path = somebody.run(broken_off, tmp_path / "runs")
+    somebody.forget()
+    with pytest.raises(Failure, match="'device' is not ours, and its budget is for one run"):
+        somebody.run(resumed, path)
+    assert not somebody.log.exists()  # it was asked nothing
+
+
+def test_a_finished_run_is_no_new_start(somebody: Somebodys, tmp_path: Path) -> None:
+    rows, _ = somebody.run(benched, PLAN, tmp_path / "runs")
+    (path,) = (tmp_path / "runs").iterdir()
+    assert somebody.run(resumed, path) == len(rows)

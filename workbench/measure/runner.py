@@ -93,7 +93,8 @@ def resume(
 
     What was measured is kept, and so is a failure that was seen; what was not run is measured. The second start
     is written down beside the first. Errors: ``WorkbenchError`` for what is no run, for one that another process
-    is at work on, and on another machine, or with another token or module.
+    is at work on, and on another machine, or with another token or module; and where one of its tokens is not
+    ours: the first start used up an unknown part of its budget.
     """
     run = load(path)
     check_machine(run.meta["machine"], machine())
@@ -108,6 +109,7 @@ def resume(
         seed, done = run.meta["seed"], Finished(run.rows)
         measurement = Measurement(chosen, lanes, writer, seed, done, on_progress, on_announcement)
         if measurement.left:
+            _check_ours(lanes)
             measurement.go_on(run.meta)
     return load(path)
 
@@ -127,6 +129,15 @@ def _lanes(stack: ExitStack, labels: dict[str, str], path: Path, timeout: float 
         lanes.append(Lane(label, token, path / f"worker-{label.replace('#', '-')}.txt", timeout))
         stack.callback(lanes[-1].close)
     return lanes
+
+
+def _check_ours(lanes: Sequence[Lane]) -> None:
+    for lane in lanes:
+        if lane.origin.standing != "sandbox":
+            raise WorkbenchError(
+                f"token {lane.token!r} is not ours, and its budget is for one run: a run on it that was broken off "
+                "is not resumed; begin a new one"
+            )
 
 
 def _labels(tokens: Sequence[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ from workbench.faults import WorkbenchError
 from workbench.keys.encodings import CURVES
 from workbench.measure.jobs import IV_BYTES, Work, counting_gcm
 from workbench.measure.plan import KEYS, Case, KeySpec
-from workbench.tokens import Session
+from workbench.tokens import Session, ledger
 
 __all__ = ["Keys", "Lacking", "Use", "generate", "make_work", "use_of"]
 
@@ -233,9 +233,16 @@ class _Maker:
             raise Lacking("the module has no function list of v3.2")
 
     def generate_key(self) -> Work:
-        chosen = KEYS[str(self.case.key)]
+        chosen, token = KEYS[str(self.case.key)], self.session.token
+        stored = self.case.residency == "token"
+        place: Template = {}
+        if (
+            stored
+        ):  # a worker that dies in the middle leaves one: the sweep knows it by its label and the ledger
+            place = {"CKA_LABEL": token.run_label()}
+            ledger.record(token.identity, token.run_label())
         templates = tuple(
-            _made(self.session.token.template_rules.applied(one), self.case.residency == "token")
+            _made(token.template_rules.applied({**place, **one}), stored)
             for one in key_templates(chosen, use_of(self.case))
         )
         return Work(self.case.operation, mechanism(chosen.mechanism), templates=templates)

@@ -15,7 +15,7 @@ from workbench.faults import WorkbenchError
 from workbench.measure.jobs import Job, Lists, Work
 from workbench.measure.kernel_driver import kernel
 
-__all__ = ["floor_job", "floor_work", "null_lists", "open_session"]
+__all__ = ["floor_job", "floor_work", "null_lists", "null_session", "open_session"]
 
 SERIAL = spec.value("CKF_SERIAL_SESSION")
 OUTPUT = 256  # bytes: what the null module's key signs with, as RSA-2048 does
@@ -24,8 +24,8 @@ ROOM = len(NULL_DATA) + OUTPUT
 TEMPLATE: tuple[Row, ...] = ((spec.value("CKA_TOKEN"), b"\0"),)
 
 
-def floor_job(driver: str, operation: str) -> Job:
-    """A job of this operation on the null module, in a session of its own.
+def floor_job(driver: str, operation: str, thread: int | None = None) -> Job:
+    """A job of this operation on the null module, in a session of its own, or in the one of a thread.
 
     The compiled driver brings a null module along. Without a compiler there is none, and the C library's
     ``labs`` stands in for every function: with session handle 0 it answers 0, which is CKR_OK.
@@ -35,7 +35,8 @@ def floor_job(driver: str, operation: str) -> Job:
         made.arguments = ffi().NULL  # C_Initialize has no session: 0 is its only argument
         return made
     lists = null_lists()
-    return Job(floor_work(operation), lists, open_session(lists))
+    session = open_session(lists) if thread is None else null_session(thread)
+    return Job(floor_work(operation), lists, session)
 
 
 def floor_work(operation: str) -> Work:
@@ -67,6 +68,12 @@ def null_lists() -> Lists:
     return Lists(
         int(cast("uintptr_t", lib.load_null_module())), int(cast("uintptr_t", lib.load_null_module_3_2()))
     )
+
+
+@cache
+def null_session(thread: int) -> int:
+    """The session of the null module that all floors of a thread share: a process has a few thousand of them."""
+    return open_session(null_lists())
 
 
 def open_session(lists: Lists, slot: int = 0) -> int:

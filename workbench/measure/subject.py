@@ -272,7 +272,7 @@ def floor_block(
     keys = [(driver, operation, thread) for thread in range(threads)]
     for key in keys:
         if key not in _stage.floors:
-            _stage.floors[key] = floor_job(driver, operation)
+            _stage.floors[key] = floor_job(*key)
     jobs = [_stage.floors[key] for key in keys]
     return _summed(drive(jobs, seconds=seconds, warmup=warmup, samples=_samples(seconds), driver=driver))
 

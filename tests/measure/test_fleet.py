@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from workbench.faults import WorkbenchError
 from workbench.measure import CASES, Plan, bench, fleet_bench, load
+from workbench.measure.drivers import kernel
 
 pytestmark = [pytest.mark.notebook, pytest.mark.usefixtures("softhsm")]
 
@@ -60,27 +62,57 @@ def test_hosts_that_would_each_find_another_knee_are_told_to_name_the_threads(tm
     assert not any(tmp_path.iterdir())
 
 
-def test_dask_places_our_runner_on_its_workers(tmp_path: Path) -> None:
+NO_KERNEL = (
+    "it has no driver c-kernel: build the load kernel there, or measure all hosts with --driver cffi-abi"
+)
+
+
+def _without_kernel() -> None:
+    from workbench.measure import placed
+
+    placed.kernel = lambda: None  # type: ignore[assignment]
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a scheduler with two workers."""
     distributed = pytest.importorskip("distributed")
-    said: list[str] = []
-    settings = {"threads_per_worker": 1, "dashboard_address": None, "local_directory": str(tmp_path)}
+    local = str(tmp_path_factory.mktemp("dask"))
+    settings = {"threads_per_worker": 1, "dashboard_address": None, "local_directory": local}
     with distributed.LocalCluster(
         n_workers=2, processes=True, silence_logs="CRITICAL", **settings
     ) as cluster:
-        run = fleet_bench(
-            cluster.scheduler_address,
-            PLAN,
-            ["softhsm"],
-            out=tmp_path / "runs",
-            on_progress=lambda p: said.append(p.text),
-        )
-        with pytest.raises(WorkbenchError, match="no token is named 'nowhere'"):
-            fleet_bench(cluster.scheduler_address, PLAN, ["nowhere"], out=tmp_path / "none")
+        yield cluster.scheduler_address
+
+
+def test_dask_places_our_runner_on_its_workers(scheduler: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = fleet_bench(
+        scheduler, PLAN, ["softhsm"], out=tmp_path / "runs", on_progress=lambda p: said.append(p.text)
+    )
+    with pytest.raises(WorkbenchError, match="no token is named 'nowhere'"):
+        fleet_bench(scheduler, PLAN, ["nowhere"], out=tmp_path / "none")
     assert run.failed == ()
     assert [line.token for line in run.lines] == ["softhsm@host1", "softhsm@host2", "softhsm on 2 hosts"]
     assert any(text.startswith("2 of 2 hosts: round 2/2") for text in said)
     assert all(facts["clock_within_ms"] < 1000 for facts in run.meta["hosts"].values())
     assert not any((tmp_path / "none").iterdir())
+
+
+@pytest.mark.skipif(kernel() is None, reason="the load kernel is not built")
+def test_a_host_without_the_drivers_of_the_others_is_lost_before_anything_is_measured(
+    scheduler: str, tmp_path: Path
+) -> None:
+    from distributed import Client
+
+    with Client(scheduler) as client:
+        client.run(_without_kernel, workers=sorted(client.nthreads())[:1])
+    run = fleet_bench(scheduler, PLAN, ["softhsm"], out=tmp_path)
+    assert [(row.token, row.outcome, row.detail) for row in run.failed if row.kind == "open"] == [
+        ("softhsm@host1", "host lost", NO_KERNEL)
+    ]
+    blocks = [row for row in run.rows if row.token == "softhsm@host2" and row.kind == "block"]
+    assert [(row.driver, row.outcome) for row in blocks] == [("c-kernel", "ok")] * PLAN.rounds
 
 
 def test_an_address_where_nobody_answers_is_one_sentence(tmp_path: Path) -> None:

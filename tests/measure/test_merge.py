@@ -13,6 +13,7 @@ from workbench.measure import CASES, Plan, Run, drive, load, merge, parse_start
 from workbench.measure.drivers import default_driver
 from workbench.measure.floor import floor_job
 from workbench.measure.merging import Clock, Part, merge_into
+from workbench.measure.placed import Outbox
 from workbench.measure.provenance import machine, packages
 from workbench.measure.stats import pack
 from workbench.measure.store import Row, RunWriter
@@ -129,6 +130,19 @@ def test_errors_and_latencies_of_all_hosts_are_in_the_sum(tmp_path: Path) -> Non
     assert run.latencies("softhsm on 2 hosts", "random 32 B", 4)[:, 1].sum() == 4
 
 
+def test_a_block_whose_latencies_did_not_come_over_keeps_its_figures(tmp_path: Path) -> None:
+    paths = [written(tmp_path, [block(0, 0.0, 1.0), block(1, 2.0, 3.0)]) for _ in range(2)]
+    (paths[1] / "latencies" / "00001.npy").unlink()
+    (paths[1] / "latencies" / "00002.npy").write_bytes(b"\x93NUMPY")  # the beginning of a file
+    run = merge(paths, tmp_path)
+    assert [row.successes for row in rows_of(run, "softhsm on 2 hosts")] == [1000, 1000]
+    assert [row.p50_ns for row in rows_of(run, "softhsm@host2")] == [1000.0, 1000.0]
+    assert [row.detail for row in rows_of(run, "softhsm on 2 hosts")] == [
+        "the latencies of host2 are not in it"
+    ] * 2
+    assert run.latencies("softhsm on 2 hosts", "random 32 B", 4)[:, 1].sum() == 4
+
+
 @pytest.mark.parametrize(
     "other,sentence",
     [
@@ -150,6 +164,38 @@ def test_a_run_counts_once(tmp_path: Path) -> None:
     path = written(tmp_path, [block(0, 0, 1)])
     with pytest.raises(WorkbenchError, match="one run twice"):
         merge([path, path], tmp_path / "merged")
+
+
+def test_what_has_been_fetched_makes_sense_by_itself_whenever_the_host_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    path = written(there, [block(0, 0, 1)])
+    writer, rounds, listed = RunWriter(path), iter(range(1, 10)), Path.glob
+    writer._count = 1
+
+    def listed_and_then_changed(place: Path, pattern: str) -> list[Path]:
+        """A block is finished after each listing, and before what was listed is read."""
+        found = list(listed(place, pattern))
+        writer.append(block(next(rounds), 0, 1), pack(np.array([1000], dtype=np.uint64)))
+        return found
+
+    outbox = Outbox(there)
+    with monkeypatch.context() as changed:
+        changed.setattr(Path, "glob", listed_and_then_changed)
+        for _ in range(2):
+            for name, added in outbox.added().items():
+                file = here / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("ab") as opened:
+                    opened.write(added)
+            run = load(here / path.name)
+            assert run.rows
+            assert [row.latencies for row in run.rows if not (run.path / row.latencies).exists()] == []
+    outbox.added()
+    (there / path.name / "end.part").write_text("{")  # about to be renamed
+    assert outbox.added() == {}
 
 
 def test_a_window_counts_what_a_thread_did_while_all_of_them_ran() -> None:

@@ -20,6 +20,7 @@ import attrs
 from workbench.faults import WorkbenchError
 from workbench.measure import placed
 from workbench.measure.appointment import Appointment
+from workbench.measure.drivers import default_driver
 from workbench.measure.measurement import Progress
 from workbench.measure.merging import Clock, Part, merge_into
 from workbench.measure.placed import Assignment, News
@@ -83,10 +84,13 @@ def fleet_bench(
 
     The other arguments are those of ``bench``, and the result that of ``merge``; each host's own run is below
     ``hosts/`` in the run directory. Each host needs the same version of the workbench, and the token under the
-    same name; its PINs come from its own configuration. Errors: ``WorkbenchError`` where no scheduler or no host
-    answers, or where none can measure.
+    same name; its PINs come from its own configuration. A plan that names no drivers is measured with this
+    machine's on every host; a host that has not a driver of the plan is lost before anything is measured. Errors:
+    ``WorkbenchError`` where no scheduler or no host answers, or where none can measure.
     """
     chosen = plan_named(plan) if isinstance(plan, str) else plan
+    if not chosen.drivers:  # agreed beforehand: figures of different drivers would not add up
+        chosen = attrs.evolve(chosen, drivers=(default_driver(),))
     _require_distributed()
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     Appointment(chosen, seed, tokens, 0.0)  # it refuses what would fail on every host
@@ -182,6 +186,11 @@ class _Fleet:
         ours, theirs = placed.greet(), await self._ask(host, placed.greet)
         if ours != theirs:
             raise WorkbenchError(f"it has version {theirs} of the workbench, and {ours} is needed")
+        there = await self._ask(host, placed.drivers)
+        if missing := [driver for driver in self.assignment.plan.drivers if driver not in there]:
+            raise WorkbenchError(
+                f"it has no driver {missing[0]}: build the load kernel there, or measure all hosts with --driver {there[0]}"
+            )
         pings = []
         for _ in range(PINGS):
             asked = time.time_ns()

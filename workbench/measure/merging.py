@@ -139,7 +139,12 @@ def _block(
             yield attrs.evolve(row, token=f"{token}@{part.host}"), None
     if counted:
         pooled = pool([latencies for _, _, latencies in counted if latencies is not None])
-        yield _sum([row for _, row, _ in counted], sample, pooled), pooled
+        without = [part.host for part, row, found in counted if row.latencies and found is None]
+        total = _sum([row for _, row, _ in counted], sample, pooled)
+        if without:
+            lacking = f"the latencies of {', '.join(without)} are not in it"
+            total = attrs.evolve(total, detail="; ".join(filter(None, (total.detail, lacking))))
+        yield total, pooled
     if len(counted) < able:
         missing = (
             ", ".join(part.host for part in parts if part.host not in together) or "a host that was lost"
@@ -241,7 +246,14 @@ def _without_figure(row: Row, label: str, outcome: str, detail: str) -> Row:
 
 
 def _latencies(part: Part, row: Row) -> Packed | None:
-    return None if row.latencies is None else np.load(part.run.path / row.latencies)
+    """None also where the file did not come over whole: the row keeps its figures."""
+    if row.latencies is None:
+        return None
+    try:
+        packed: Packed = np.load(part.run.path / row.latencies)
+    except (OSError, ValueError, EOFError):
+        return None
+    return packed
 
 
 def _label(token: str, hosts: int) -> str:

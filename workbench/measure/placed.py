@@ -25,10 +25,22 @@ import attrs
 
 from workbench import tokens
 from workbench.faults import WorkbenchError
-from workbench.measure.plan import Plan
+from workbench.measure.drivers import kernel
+from workbench.measure.plan import DRIVERS, Plan
 from workbench.measure.provenance import packages
 
-__all__ = ["Assignment", "News", "announcements", "begin", "greet", "leave", "news", "place"]
+__all__ = [
+    "Assignment",
+    "News",
+    "Outbox",
+    "announcements",
+    "begin",
+    "drivers",
+    "greet",
+    "leave",
+    "news",
+    "place",
+]
 
 LEASE_SECONDS = 60.0  # without a question for news
 LEAVE_SECONDS = 8.0  # a worker has five to log out
@@ -64,6 +76,11 @@ class News:
 def greet() -> str:
     """The version of the workbench on this host."""
     return packages().get("pkcs11-workbench", "not installed")
+
+
+def drivers() -> tuple[str, ...]:
+    """The drivers that this host has."""
+    return tuple(name for name in DRIVERS if name != "c-kernel" or kernel())
 
 
 def announcements(names: Sequence[str]) -> list[str]:
@@ -109,6 +126,35 @@ def leave(name: str) -> None:
         placed.end()
 
 
+class Outbox:
+    """The files of the run directory below ``directory``, which grow while they are fetched."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._sent: dict[str, int] = {}
+
+    def added(self) -> dict[str, bytes]:
+        """What was added to each file since the last time.
+
+        A file that speaks of others is read before they are listed: end.json is written after the last row, and a
+        row after its latencies. What has been sent then makes sense by itself, should the host be lost now.
+        """
+        found: dict[str, bytes] = {}
+        seen: set[Path] = set()
+        for pattern in ("*/end.json", "*/rows.jsonl", "*/**/*"):
+            for path in sorted(set(self.directory.glob(pattern)) - seen):
+                seen.add(path)
+                name = str(path.relative_to(self.directory))
+                sent = self._sent.get(name, 0)
+                if path.suffix == ".part" or not path.is_file() or path.stat().st_size <= sent:
+                    continue  # not a file of the run yet, or nothing new
+                with path.open("rb") as file:
+                    file.seek(sent)
+                    found[name] = file.read()
+                self._sent[name] = sent + len(found[name])
+        return found
+
+
 class _Place:
     """The runner's process, seen from the Dask worker."""
 
@@ -127,7 +173,7 @@ class _Place:
         self.connection: Connection[Any, Any] = Connection(os.dup(self._socket.fileno()))
         self.connection.send(assignment)
         self._last = News()
-        self._sent: dict[str, int] = {}
+        self._outbox = Outbox(self.directory)
         self._asked = time.monotonic()
         threading.Thread(target=self._listen, daemon=True, name="fleet-runner").start()
         threading.Thread(target=self._keep_lease, daemon=True, name="fleet-lease").start()
@@ -135,7 +181,7 @@ class _Place:
     def news(self) -> News:
         self._asked = time.monotonic()
         last = self._last  # before the files: all that it speaks of is in them
-        return attrs.evolve(last, files=dict(self._added()))
+        return attrs.evolve(last, files=self._outbox.added())
 
     def end(self) -> None:
         # closing it would not wake the thread that listens, nor tell the other side as long as that does
@@ -151,19 +197,6 @@ class _Place:
             self.process.wait()
         self._socket.close()
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    def _added(self) -> list[tuple[str, bytes]]:
-        found = []
-        for path in sorted(self.directory.glob("*/**/*")):
-            if path.is_file():
-                name = str(path.relative_to(self.directory))
-                with path.open("rb") as file:
-                    file.seek(self._sent.get(name, 0))
-                    added = file.read()
-                if added:
-                    found.append((name, added))
-                    self._sent[name] = self._sent.get(name, 0) + len(added)
-        return found
 
     def _listen(self) -> None:
         try:

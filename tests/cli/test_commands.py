@@ -12,8 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from workbench import tokens
+from workbench.cli.application import app
+from workbench.faults import WorkbenchError
 from workbench.tokens import Token
 
 
@@ -131,7 +134,25 @@ def test_a_wrong_option_is_exit_two() -> None:
     refused(workbench("bench", "--threads", "many"), "--threads is a list of numbers, as 1,2,8")
     refused(workbench("bench", "--residency", "disk"), "--residency is session, token or both")
     refused(workbench("bench", "--resume", "nowhere"), "nowhere is not a run directory")
-    assert workbench("nothing").returncode == 2
+    refused(workbench("bench", "--payload", ""), "--payload is empty: list its values, or leave it out")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--rounds", "3"), ("--length-query",), ("--token", "softhsm"), ("--out", "x"), ("--rounds", "7")],
+)
+def test_a_run_that_goes_on_takes_no_other_choices(more: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, ["bench", "--resume", "runs/x", "--timeout", "5", *more])
+    assert isinstance(done.exception, WorkbenchError)
+    assert str(done.exception).endswith("only --timeout can be given with it")
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--rate", "--seconds"])
+@pytest.mark.parametrize("number", ["0", "-1", "nan"])
+def test_a_number_that_cannot_be_is_refused(option: str, number: str) -> None:
+    done = CliRunner().invoke(app, ["bench", option, number])
+    assert isinstance(done.exception, WorkbenchError)
+    assert str(done.exception) == f"{option} is a number above 0, not {number}"
 
 
 @pytest.mark.notebook

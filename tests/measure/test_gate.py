@@ -52,6 +52,13 @@ def test_too_few_rounds_are_exit_code_2_with_a_skipped_test(tmp_path: Path) -> N
     assert github(found)[-1].startswith("::warning")
 
 
+def test_two_forms_of_one_answer_are_refused(tmp_path: Path) -> None:
+    path = str(run_of(tmp_path / "run").path)
+    done = CliRunner().invoke(app, ["gate", path, "--baseline", path, "--github", "--json"])
+    assert done.exit_code == 2
+    assert "--github and --json are two forms of one answer" in done.output
+
+
 def test_an_annotation_stays_one_line_whatever_a_token_is_called(tmp_path: Path) -> None:
     name = "a,b: 100 %\nc"
     runs = [

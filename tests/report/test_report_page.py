@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -107,6 +109,25 @@ def test_a_measurement_has_a_table_figures_and_its_origin(run: Run, tmp_path: Pa
         assert run.meta["provenance"][token]["module_sha256"] in page.text
     assert len(page.of("figure")) == 2
     assert all(image["alt"] for image in page.of("img"))
+
+
+def test_a_measurement_can_be_made_again_as_it_was_asked_for(run: Run, tmp_path: Path) -> None:
+    asked = ["--plan", "my plan.toml", "--token", "sandbox", "--token", "sandbox", "--threads", "4"]
+    meta = run.meta | {"asked": asked, "tokens": {"sandbox": "sandbox", "sandbox#2": "sandbox"}}
+    path = tmp_path / "run"
+    shutil.copytree(run.path, path)
+    (path / "run.json").write_text(json.dumps(meta))
+    page = Page(report.write(tmp_path, runs=[path])).source
+    command = "workbench bench --plan &#39;my plan.toml&#39; --token sandbox --token sandbox --threads 4\n"
+    assert command in page
+    assert "The plan</h2>" not in page
+
+
+def test_a_measurement_that_no_command_made_shows_its_plan(run: Run, tmp_path: Path) -> None:
+    page = Page(report.write(tmp_path, runs=[run.path])).source
+    assert "How to reproduce" not in page
+    assert "<dt>cases</dt><dd>Ed25519 sign; random 32 B</dd>" in page
+    assert f"<dt>tokens</dt><dd>{', '.join(run.tokens)}</dd>" in page
 
 
 def test_a_lost_block_fails_the_report_and_keeps_the_rest(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from rich.table import Table
 
 from workbench import measure
+from workbench.cli.asked import given
 from workbench.cli.base import Tokens, app, err, out, progress_bar
 from workbench.faults import WorkbenchError
 from workbench.measure.choices import Residency
@@ -33,8 +35,12 @@ COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
 )
 
 
+NOT_ASKED = ("directory", "resume")  # where a run is written is no part of what it is
+
+
 @app.command()
 def bench(
+    context: typer.Context,
     plan: Annotated[
         str, typer.Option(help=f"The plan: {', '.join(measure.PLANS)}, or a .toml file of your own.")
     ] = "quick",
@@ -87,7 +93,15 @@ def bench(
     ),
 ) -> None:
     """Measure tokens side by side in one run. Exit 1 if a worker died or a case failed; what was measured is kept."""
+    options = given(context)
+    for name, number in (("--timeout", timeout), ("--rate", rate), ("--seconds", seconds)):
+        if number is not None and not 0 < number < math.inf:
+            raise WorkbenchError(f"{name} is a number above 0, not {number:g}")
     if resume is not None:
+        if options.keys() - {"resume", "timeout"}:
+            raise WorkbenchError(
+                "--resume goes on with the run's own plan and tokens: only --timeout can be given with it"
+            )
         done = _watched(
             lambda show, announce: measure.resume(
                 resume, timeout=timeout, on_progress=show, on_announcement=announce
@@ -96,7 +110,7 @@ def bench(
     else:
         choices = measure.Choices(
             cases=case,
-            keys=_listed(key),
+            keys=_listed("--key", key),
             payloads=_sizes(payload),
             residencies=_residencies(residency),
             length_query=length_query,
@@ -104,8 +118,9 @@ def bench(
             rounds=rounds,
             seconds=seconds,
             rate=rate,
-            drivers=_listed(driver),
+            drivers=_listed("--driver", driver),
         )
+        asked = [word for name, words in options.items() if name not in NOT_ASKED for word in words]
         run = measure.bench if fleet is None else partial(measure.fleet_bench, fleet)
         chosen, start = (
             choices.of(measure.plan_named(plan)),
@@ -118,6 +133,7 @@ def bench(
                 out=directory,
                 timeout=timeout,
                 start_at=start,
+                asked=asked,
                 on_progress=show,
                 on_announcement=announce,
             )
@@ -127,23 +143,24 @@ def bench(
         raise typer.Exit(1)
 
 
-def _listed(values: list[str] | None) -> list[str] | None:
-    """Options that may be repeated, and list several values each."""
-    return (
-        None
-        if values is None
-        else [one.strip() for value in values for one in value.split(",") if one.strip()]
-    )
+def _listed(option: str, values: list[str] | None) -> list[str] | None:
+    """An option that may be repeated, and lists several values each."""
+    if values is None:
+        return None
+    listed = [one.strip() for value in values for one in value.split(",") if one.strip()]
+    if not listed:
+        raise WorkbenchError(f"{option} is empty: list its values, or leave it out")
+    return listed
 
 
 def _sizes(values: list[str] | None) -> list[int] | None:
-    listed = _listed(values)
+    listed = _listed("--payload", values)
     return None if listed is None else [parse_size(one) for one in listed]
 
 
 def _residencies(values: list[str] | None) -> list[Residency] | None:
     known: dict[str, Residency] = {"session": "session", "token": "token"}
-    listed = _listed(values)
+    listed = _listed("--residency", values)
     for one in listed or ():
         if one not in known:
             raise WorkbenchError(f"--residency is session, token or both, not {one!r}")
@@ -151,7 +168,7 @@ def _residencies(values: list[str] | None) -> list[Residency] | None:
 
 
 def _threads(values: list[str] | None) -> list[int] | Literal["knee"] | None:
-    listed = _listed(values)
+    listed = _listed("--threads", values)
     if listed == ["knee"]:
         return "knee"
     if listed is not None and not all(one.isdecimal() for one in listed):
@@ -160,12 +177,19 @@ def _threads(values: list[str] | None) -> list[int] | Literal["knee"] | None:
 
 
 def measure_tokens(
-    directory: Path, names: Sequence[str], plan: str | measure.Plan = "quick", rounds: int | None = None
+    directory: Path, names: Sequence[str], plan: str = "quick", rounds: int = 7
 ) -> measure.Run:
     """Measure with progress, and print the run as a table."""
+    asked = ["--plan", plan, *(word for name in names for word in ("--token", name)), "--rounds", str(rounds)]
     return _watched(
         lambda show, announce: measure.bench(
-            plan, names, rounds=rounds, out=directory, on_progress=show, on_announcement=announce
+            plan,
+            names,
+            rounds=rounds,
+            out=directory,
+            asked=asked,
+            on_progress=show,
+            on_announcement=announce,
         )
     )
 

@@ -69,6 +69,8 @@ def gate(
     from workbench.measure.gate import github as annotations
     from workbench.measure.gate import junit as to_junit
 
+    if github and as_json:
+        raise typer.BadParameter("--github and --json are two forms of one answer: choose one")
     found = measure.compare_runs(measure.load(run), measure.load(baseline), _part(threshold))
     if junit is not None:
         try:

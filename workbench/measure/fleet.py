@@ -77,6 +77,7 @@ def fleet_bench(
     timeout: float | None = None,
     seed: int | None = None,
     start_at: float | None = None,
+    asked: Sequence[str] = (),
     on_progress: Callable[[Progress], None] | None = None,
     on_announcement: Callable[[str], None] = print,
 ) -> Run:
@@ -95,7 +96,7 @@ def fleet_bench(
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     Appointment(chosen, seed, tokens, 0.0)  # it refuses what would fail on every host
     writer = RunWriter.create(Path(out), f"{chosen.name}-fleet")
-    assignment = Assignment(secrets.token_hex(8), chosen, tuple(tokens), timeout, seed)
+    assignment = Assignment(secrets.token_hex(8), chosen, tuple(tokens), timeout, seed, tuple(asked))
     hosts: list[_Host] = []
     try:
         fleet = _Fleet(assignment, hosts, start_at, on_progress, on_announcement)

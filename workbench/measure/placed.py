@@ -48,13 +48,14 @@ LEAVE_SECONDS = 8.0  # a worker has five to log out
 
 @attrs.frozen
 class Assignment:
-    """What a host is to measure. ``name``: of the fleet's run, the same on every host."""
+    """What a host is to measure. ``name``: of the fleet's run, the same on every host; ``asked``: as ``bench`` takes it."""
 
     name: str
     plan: Plan
     tokens: tuple[str, ...]
     timeout: float | None
     seed: int
+    asked: tuple[str, ...] = ()
 
 
 @attrs.frozen

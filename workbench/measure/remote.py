@@ -68,6 +68,7 @@ def main() -> int:
                 timeout=assignment.timeout,
                 seed=assignment.seed,
                 start_at=agree,
+                asked=assignment.asked,
                 on_progress=show,
                 on_announcement=lambda text: print(text, file=sys.stderr),
             )

@@ -40,6 +40,7 @@ def bench(
     timeout: float | None = None,
     seed: int | None = None,
     start_at: Start | None = None,
+    asked: Sequence[str] = (),
     on_progress: OnProgress | None = None,
     on_announcement: Callable[[str], None] = print,
 ) -> Run:
@@ -50,7 +51,8 @@ def bench(
     no answer is killed (default: by the length of the block). ``seed``: of the random order (default: new, and
     recorded). A worker that dies or hangs costs its block, is started anew, and is given up after the third time;
     see ``Run.failed``. ``start_at``: Unix time of the first block, or what is called for it when everything is
-    ready: other hosts measure the same plan from then on, block by block. ``on_announcement``: told, before it happens, what a token that is not ours will be asked.
+    ready: other hosts measure the same plan from then on, block by block. ``asked``: the arguments
+    of the command line, for run.json. ``on_announcement``: told, before it happens, what a token that is not ours will be asked.
     Errors: ``WorkbenchError`` for bad input and for a directory that cannot be written, ``BrokenOff`` for a disk that
     is full before the end.
     """
@@ -75,7 +77,8 @@ def bench(
         measurement = Measurement(chosen, lanes, writer, seed, Finished(), on_progress, on_announcement)
         measurement.appointment = appointment
         try:
-            measurement.run({"seed": seed, "tokens": labels, "run": token_room.current_run()})
+            meta = {"seed": seed, "tokens": labels, "run": token_room.current_run()}
+            measurement.run(meta | ({"asked": list(asked)} if asked else {}))
         except WorkbenchError:
             _discard_if_empty(writer.path)
             raise

@@ -32,11 +32,15 @@ def write(out: Path, verdicts_dir: Path | None = None, runs: Sequence[Path] = ()
         raise WorkbenchError("nothing to report: run `workbench run` or `workbench bench` first")
     path = out if out.suffix == ".html" else out / "index.html"
     outcome, sentence = words.headline(matrix, loaded)
+    asked = [run for run in loaded if words.command(run) is not None]
     text = ENVIRONMENT.get_template("report.html.j2").render(
         outcome=outcome,
         headline=sentence,
         matrix=matrix,
         runs=[{"run": run, "figures": run_figures(run)} for run in loaded],
+        asked=asked,
+        plain=[run for run in loaded if run not in asked],
+        again=bool(asked or (matrix and matrix.verdicts)),
         machine=_machine(matrix, loaded),
         provenance=_provenance(matrix, loaded),
         style=base_style() + ENVIRONMENT.get_template("report.css").render(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from workbench.notebook import Matrix
 
 __all__ = [
+    "command",
     "figures",
     "folders",
     "headline",
@@ -24,6 +26,7 @@ __all__ = [
     "loop",
     "losses",
     "notes",
+    "plan",
     "share",
     "stem",
     "when",
@@ -68,6 +71,25 @@ def loop(run: Run) -> str:
     return (
         f"open: {rate} calls a second are due, whether the token keeps up or not; latencies count from then"
     )
+
+
+def command(run: Run) -> str | None:
+    """The command that made the measurement; None where it was not made by one, or by an earlier version."""
+    asked = run.meta.get("asked")
+    return None if asked is None else shlex.join(["workbench", "bench", *asked])
+
+
+def plan(run: Run) -> list[tuple[str, str]]:
+    """What was measured on what, as pairs of name and text: for runs that were not made by a command."""
+    of = run.meta["plan"]
+    threads = of["threads"] if isinstance(of["threads"], str) else ", ".join(map(str, of["threads"]))
+    return [
+        ("tokens", ", ".join(dict.fromkeys(run.meta["tokens"].values()))),
+        ("threads", threads),
+        ("blocks", f"{of['rounds']} rounds of {of['seconds']:g} s"),
+        ("drivers", run.driver),
+        ("cases", "; ".join(case["name"] for case in of["cases"])),
+    ]
 
 
 def licence() -> str:

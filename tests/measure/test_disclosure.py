@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
-from written import row, written
+from written import CASE, row, written
 
 from workbench.cryptoki import C, Module, allow_all
 from workbench.measure import facts
 from workbench.measure.disclosure import (
     LICENCE,
+    OWNERS_KEYS,
     Fact,
     disclose,
     foot,
     hashing,
+    keys_of_run,
     measured_round_trip,
     not_asked,
     with_declared,
 )
 from workbench.measure.drivers import kernel
+from workbench.measure.plots import canvas
+from workbench.report import words
 from workbench.tokens import Token
 from workbench.tokens.config import read_declared
 
@@ -78,6 +84,39 @@ def test_a_device_behind_a_link_shows_its_round_trip(monkeypatch: pytest.MonkeyP
 )
 def test_a_mechanism_says_who_hashes(mechanism: str, where: str) -> None:
     assert hashing([{"name": "x", "operation": "sign", "mechanism": mechanism}]) == where
+
+
+SESSION, TOKEN = ({"key": "P-256", "residency": where} for where in ("session", "token"))
+HOLDS_NO_SESSION_OBJECTS = {"key_residency": "token objects", "policy": "sandbox"}
+PRODUCTION = {"key_residency": "session objects", "policy": "production"}
+
+
+@pytest.mark.parametrize(
+    "cases,provenance,where",
+    [
+        ([SESSION], {}, "session objects"),
+        ([TOKEN, {"key": None, "residency": "session"}], {}, "token objects"),
+        ([SESSION, TOKEN], {}, "session and token objects"),
+        ([SESSION], HOLDS_NO_SESSION_OBJECTS, "token objects"),
+        ([SESSION], PRODUCTION, "keys that the owner has named"),
+        ([{"key": None}], PRODUCTION, "none needed"),
+    ],
+)
+def test_keys_are_said_to_be_where_they_were(
+    tmp_path: Path, cases: list[dict[str, Any]], provenance: dict[str, Any], where: str
+) -> None:
+    run = written(tmp_path / "run", [row("a", 0, 1000)], provenance={"a": provenance})
+    named = [CASE | case for case in cases]
+    run = attrs.evolve(run, meta=run.meta | {"plan": run.meta["plan"] | {"cases": named}})
+    assert [fact for fact in facts(run, "a") if fact.name == "keys"] == [Fact("keys", where, "derived")]
+    assert f"keys: {where}; " in canvas.foot(run)[0]
+    assert words.keys(run).endswith(f": {where}")
+    assert ("made for this run" in words.keys(run)) is (where != OWNERS_KEYS)
+
+
+def test_tokens_that_keep_their_keys_elsewhere_are_told_apart() -> None:
+    told = keys_of_run([SESSION], {"tpm": HOLDS_NO_SESSION_OBJECTS, "softhsm": {}, "nss": {}})
+    assert told == "token objects (tpm), session objects (softhsm, nss)"
 
 
 def test_the_foot_of_a_plot_has_every_token_and_the_reminder(tmp_path: Path) -> None:

@@ -27,12 +27,16 @@ __all__ = [
     "facts",
     "foot",
     "hashing",
+    "keys_in_words",
+    "keys_of_run",
+    "keys_used",
     "measured_round_trip",
     "not_asked",
     "with_declared",
 ]
 
 LICENCE = "Read your device's licence before you publish its figures: some forbid it."
+OWNERS_KEYS = "keys that the owner has named"
 CALLS = 40
 LINK_NS = 15_000  # nothing that leaves the process comes back sooner
 RANDOM_BYTES = 8
@@ -95,10 +99,10 @@ def facts(run: Run, token: str) -> tuple[Fact, ...]:
             ("hardware", "hardware"),
             ("library", "library"),
             ("serial (hashed)", "serial_sha256"),
-            ("keys", "key_residency"),
         )
         if name in known
     ]
+    found.append(Fact("keys", keys_used(run.meta["plan"]["cases"], known), "derived"))
     found += [Fact(**fact) for fact in run.meta.get("disclosure", {}).get(token, {}).get("facts", ())]
     return (*found, Fact("hashing", hashing(run.meta["plan"]["cases"]), "derived"))
 
@@ -122,6 +126,37 @@ def foot(run: Run) -> str:
     if local:
         lines.append(f"answered by the client library: {', '.join(local)}")
     return "\n".join([*lines, f"(m) measured, (d) declared. {LICENCE}"])
+
+
+def keys_used(cases: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
+    """Where the keys of these cases are on the token of that provenance: what was asked for, where it can be had."""
+    asked = {case.get("residency", "session") for case in cases if case.get("key")}
+    if not asked:
+        return "none needed"
+    if provenance.get("policy") == "production":
+        return OWNERS_KEYS
+    if provenance.get("key_residency") == "token objects":  # it holds no others
+        asked = {"token"}
+    return f"{' and '.join(sorted(asked))} objects"
+
+
+def keys_of_run(cases: Sequence[Mapping[str, Any]], provenance: Mapping[str, Mapping[str, Any]]) -> str:
+    """The same for all tokens of a run (their provenance by label), which are named where they differ."""
+    found: dict[str, list[str]] = {}
+    for token, known in provenance.items():
+        found.setdefault(keys_used(cases, known), []).append(token)
+    if len(found) == 1:
+        return next(iter(found))
+    return ", ".join(f"{text} ({', '.join(tokens)})" for text, tokens in found.items()) or keys_used(
+        cases, {}
+    )
+
+
+def keys_in_words(cases: Sequence[Mapping[str, Any]], provenance: Mapping[str, Mapping[str, Any]]) -> str:
+    """The same as a sentence, with whose keys they are."""
+    where = keys_of_run(cases, provenance)
+    made = "" if OWNERS_KEYS in where else "made for this run, "
+    return f"{made}one of each kind, shared by the threads: {where}"
 
 
 def hashing(cases: Sequence[Mapping[str, Any]]) -> str:

@@ -14,6 +14,7 @@ import attrs
 from workbench.measure import calibration
 from workbench.measure.appointment import Appointment
 from workbench.measure.clock import Clock
+from workbench.measure.disclosure import keys_in_words
 from workbench.measure.drivers import kernel
 from workbench.measure.finished import Finished, check_token
 from workbench.measure.guarded import case_cost, opening_cost
@@ -92,15 +93,16 @@ class Measurement:
         """Measure everything. Errors: ``WorkbenchError`` for a token that cannot be had, ``BrokenOff`` on a full disk."""
         watch = Watch()
         found, told, lost = self._open()
+        plan = attrs.asdict(self.plan)
         self.writer.write_meta(
             {
                 "name": self.writer.path.name,
                 "created": now(),
-                "plan": attrs.asdict(self.plan),
+                "plan": plan,
                 **meta,
                 **({} if self.appointment is None else self.appointment.meta),
                 "drivers": list(self.plan.drivers),
-                "keys": "made for this run, one of each kind, shared by the threads; the token says whether session or token objects",
+                "keys": keys_in_words(plan["cases"], found),
                 "sessions": "one per thread, read/write, logged in",
                 "machine": machine(),
                 "packages": packages(),

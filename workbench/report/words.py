@@ -21,6 +21,7 @@ __all__ = [
     "folders",
     "headline",
     "interval",
+    "keys",
     "licence",
     "listing",
     "loop",
@@ -90,6 +91,12 @@ def plan(run: Run) -> list[tuple[str, str]]:
         ("drivers", run.driver),
         ("cases", "; ".join(case["name"] for case in of["cases"])),
     ]
+
+
+def keys(run: Run) -> str:
+    """Whose keys, and where they were."""
+    known = {token: run.meta["provenance"].get(token, {}) for token in run.tokens}
+    return disclosure.keys_in_words(run.meta["plan"]["cases"], known)
 
 
 def licence() -> str:

@@ -127,10 +127,11 @@ def foot(run: Run) -> tuple[str, ...]:
     """Machine, method and the disclosure of each token, for under a figure; a paragraph each."""
     machine, plan = run.meta["machine"], run.meta["plan"]
     loop = "closed loop" if run.loop == "closed" else f"open loop, {plan['rate']:g} calls a second due"
-    where = {case.get("residency", "session") for case in plan["cases"]}
+    known = {token: run.meta["provenance"].get(token, {}) for token in run.tokens}
     method = (
         f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_average'][0]:g}; driver {run.driver}, {loop}, "
-        f"{' and '.join(sorted(where))} keys, {plan['rounds']} rounds in random order; {run.meta['created'][:10]}"
+        f"keys: {disclosure.keys_of_run(plan['cases'], known)}; {plan['rounds']} rounds in random order; "
+        f"{run.meta['created'][:10]}"
     )
     return (method, *disclosure.foot(run).split("\n"))
 

@@ -33,7 +33,7 @@ def test_a_calibrated_machine_gives_its_runs_thresholds_of_their_own(
     assert {*found["noise"]} == {"paired", "separate"}
     for kind in found["noise"].values():
         assert all(set(kind[threads]) == set(QUANTITIES) for threads in ("one", "several"))
-    plan = Plan("small", (CASES["random 32 B"],), threads=(1,), rounds=3, seconds=0.05, warmup=0.0)
+    plan = Plan("small", (CASES["random 32 B"],), threads=(1,), rounds=5, seconds=0.05, warmup=0.0)
     run, other = (bench(plan, ["softhsm", "softhsm"], out=tmp_path / "runs") for _ in range(2))
     assert run.meta["calibration"] == found
     assert run.end["ended"]

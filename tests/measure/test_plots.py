@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> measure.Run:
     if not names:
         pytest.skip("no token is available here")
     cases = tuple(measure.Case(f"random {n} B", "random", None, n, output=n) for n in (16, 1024, 4096))
-    plan = measure.Plan("sweep", cases, threads=(1, 2, 4), rounds=3, seconds=0.01, warmup=0.0)
+    plan = measure.Plan("sweep", cases, threads=(1, 2, 4), rounds=5, seconds=0.01, warmup=0.0)
     return measure.bench(plan, names, out=tmp_path_factory.mktemp("runs"))
 
 

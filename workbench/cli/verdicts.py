@@ -21,6 +21,10 @@ Threshold = Annotated[
     float | None,
     typer.Option(help="Deviation in percent from which a difference counts; default: this machine's own."),
 ]
+OtherHost = Annotated[
+    bool,
+    typer.Option("--other-host", help="Accept another host name where CPU, cores and architecture agree."),
+]
 RunArgument = Annotated[Path, typer.Argument(help="A run's directory.")]
 
 
@@ -33,21 +37,21 @@ def compare(
     token: Annotated[str | None, typer.Option(help="Of one run: the token to judge.")] = None,
     against: Annotated[str | None, typer.Option(help="Of one run: the token to hold it against.")] = None,
     threshold: Threshold = None,
+    other_host: OtherHost = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs, or two tokens of one run: throughput, median latency and CPU time, with a verdict.
 
-    Exit 0: no regression; 1: a regression; 2: they cannot be compared.
+    Exit 0: no regression; 1: a regression; 2: it cannot be said.
     """
     from workbench import measure
 
     if other is not None and (token or against):
         raise typer.BadParameter("--token and --against choose within one run")
-    first = measure.load(run)
     if other is None:
-        found = measure.compare_tokens(first, token, against, _part(threshold))
+        found = measure.compare_tokens(measure.load(run), token, against, _part(threshold))
     else:
-        found = measure.compare_runs(first, measure.load(other), _part(threshold))
+        found = _two_runs(run, other, threshold, other_host)
     _show(found, as_json)
     raise typer.Exit(found.exit_code)
 
@@ -57,21 +61,21 @@ def gate(
     run: RunArgument,
     baseline: Annotated[Path, typer.Option(help="The run to hold it against.")],
     threshold: Threshold = None,
+    other_host: OtherHost = False,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit report to this file.")] = None,
     github: Annotated[
         bool, typer.Option("--github", help="Print annotations for a GitHub workflow.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pass or fail a run against a baseline. Exit 0: pass; 1: a regression; 2: they cannot be compared."""
-    from workbench import measure
+    """Pass or fail a run against a baseline. Exit 0: pass; 1: a regression; 2: it cannot be said."""
     from workbench.faults import WorkbenchError
     from workbench.measure.gate import github as annotations
     from workbench.measure.gate import junit as to_junit
 
     if github and as_json:
         raise typer.BadParameter("--github and --json are two forms of one answer: choose one")
-    found = measure.compare_runs(measure.load(run), measure.load(baseline), _part(threshold))
+    found = _two_runs(run, baseline, threshold, other_host)
     if junit is not None:
         try:
             junit.write_text(to_junit(found), encoding="utf-8")
@@ -88,15 +92,16 @@ def gate(
 def history(
     directories: Annotated[list[Path], typer.Argument(help="Runs, or directories that hold runs.")],
     threshold: Threshold = None,
+    other_host: OtherHost = False,
     as_json: AsJson = False,
 ) -> None:
     """Find where a line became slower or faster over many runs, and stayed so.
 
-    Exit 1 if some line's last step was for the worse; 2 if no line has six runs.
+    Exit 1 if some line's last step was for the worse; 2 if no line has twelve runs.
     """
     from workbench.measure import history as past
 
-    found = past.history(past.runs_below(directories), _part(threshold))
+    found = past.history(past.runs_below(directories), _part(threshold), same_host=not other_host)
     if as_json:
         print_json(attrs.asdict(found))
     else:
@@ -115,7 +120,7 @@ def history(
                 )
         if found.changed:
             out.print(shown)
-        long_enough = sum(len(series.values) >= 2 * past.LEAST for series in found.series)
+        long_enough = sum(series.long_enough for series in found.series)
         print(
             f"{found.runs} runs, {len(found.series)} series, {long_enough} of them long enough: "
             f"{len(found.changed)} changed"
@@ -191,6 +196,16 @@ def disclose(run: RunArgument, as_json: AsJson = False) -> None:
         if line.local:
             out.print(Text(f"answered by the client library: {line.case} on {line.token}"))
     print(LICENCE)
+
+
+def _two_runs(run: Path, earlier: Path, threshold: float | None, other_host: bool) -> Comparison:
+    from workbench import measure
+    from workbench.faults import WorkbenchError
+
+    part = _part(threshold)
+    if run.resolve() == earlier.resolve():
+        raise WorkbenchError(f"cannot compare: {run} is held against itself; name an earlier run")
+    return measure.compare_runs(measure.load(run), measure.load(earlier), part, same_host=not other_host)
 
 
 def _part(percent: float | None) -> float | None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.measure.appointment import parse_start
     from workbench.measure.capacity import Sizing, sizing
+    from workbench.measure.changes import Change
     from workbench.measure.choices import Choices
-    from workbench.measure.comparison import Change, Comparison, LineComparison, compare_runs, compare_tokens
+    from workbench.measure.comparison import Comparison, LineComparison, compare_runs, compare_tokens
     from workbench.measure.device import Device, Emulated, timeline
     from workbench.measure.disclosure import Fact, facts
     from workbench.measure.drivers import default_driver, drive
@@ -100,7 +101,8 @@ _HOMES = {
     "capacity": ("Sizing", "sizing"),
     "appointment": ("parse_start",),
     "choices": ("Choices",),
-    "comparison": ("Change", "Comparison", "LineComparison", "compare_runs", "compare_tokens"),
+    "changes": ("Change",),
+    "comparison": ("Comparison", "LineComparison", "compare_runs", "compare_tokens"),
     "device": ("Device", "Emulated", "timeline"),
     "disclosure": ("Fact", "facts"),
     "drivers": ("default_driver", "drive"),

@@ -25,7 +25,7 @@ from workbench.tokens.home import home, private_directory
 if TYPE_CHECKING:
     from workbench.measure.results import Run
 
-__all__ = ["calibrate", "noise", "store", "stored", "threshold_of"]
+__all__ = ["calibrate", "calibration_of", "noise", "store", "stored", "threshold_of"]
 
 SCHEMA = 1
 FALSE_ALARMS = 0.002  # of verdicts, with all their lines and quantities; the noise is not quite normal
@@ -36,18 +36,28 @@ ROUNDS, SECONDS, WARMUP = 9, 0.03, 0.005
 
 
 def threshold_of(
-    calibration: Mapping[str, Any] | None, quantity: str, *, paired: bool, threads: int, looks: int
+    calibration: Mapping[str, Any] | None,
+    quantity: str,
+    *,
+    paired: bool,
+    threads: int,
+    looks: int,
+    rounds: int | None = None,
 ) -> float:
     """The deviation of a ratio from 1 that counts, where so many ``looks`` are taken in one verdict.
 
     The 95th percentile of the deviations of a token from itself is taken for 1.96 standard deviations, and
-    Bonferroni's correction says how many of them are needed.
+    Bonferroni's correction says how many of them are needed. A median of fewer ``rounds`` than the calibration's
+    deviates by more, as the square root of their number says.
     """
     if calibration is None:
         return UNCALIBRATED
     kind = calibration["noise"]["paired" if paired else "separate"]
     needed = NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * looks))
-    return max(MINIMUM, float(kind["one" if threads == 1 else "several"][quantity]) / NINETY_FIVE * needed)
+    deviation = float(kind["one" if threads == 1 else "several"][quantity]) / NINETY_FIVE
+    if rounds:
+        deviation *= max(1.0, calibration.get("rounds", ROUNDS) / rounds) ** 0.5
+    return max(MINIMUM, deviation * needed)
 
 
 def noise(deviations: Sequence[float]) -> float:
@@ -57,13 +67,23 @@ def noise(deviations: Sequence[float]) -> float:
 
 def stored() -> dict[str, Any] | None:
     """What ``workbench calibrate`` found on this machine; None where it never ran, or ran on another."""
+    return _stored_for(machine())
+
+
+def calibration_of(run: Run) -> dict[str, Any] | None:
+    """What a run carries; where it carries none, what was found since on the machine that it comes from."""
+    carried: dict[str, Any] | None = run.meta.get("calibration")
+    return carried or _stored_for(run.meta["machine"])
+
+
+def _stored_for(known: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         found = json.loads(_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA or found.get("machine") != _identity():
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         return None
-    return found
+    return found if found.get("machine") == _identity(known) else None
 
 
 def store(found: Mapping[str, Any]) -> Path:
@@ -129,7 +149,7 @@ def calibrate(
         return {
             "schema": SCHEMA,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": _identity(),
+            "machine": _identity(known),
             "load_average": known["load_average"],
             "driver": runs[0].driver,
             "token": token,
@@ -218,9 +238,8 @@ def _clock_step(runs: Sequence[Run]) -> float:
     return min(steps) if steps else float("nan")
 
 
-def _identity() -> dict[str, Any]:
-    known = machine()
-    return {name: known[name] for name in MACHINE_IS}
+def _identity(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: known.get(name) for name in MACHINE_IS}
 
 
 def _file() -> Path:

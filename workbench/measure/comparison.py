@@ -1,59 +1,42 @@
 """A verdict: is one run, or one token of a run, slower than another?
 
 Three quantities are looked at together: throughput, median latency and CPU time per call. A difference counts only
-where its 99.9 % interval leaves 1 out *and* it is above a threshold. The interval knows how restless these very
-rounds were. The threshold comes from the machine: from comparisons of a token with itself there (``workbench
-calibrate``), so widened that all the looks of one verdict together hardly ever raise a false alarm. What cannot be
-compared is refused: another machine, another plan, another driver.
+where its interval leaves 1 out *and* it is above a threshold. The interval knows how restless these very rounds
+were. The threshold comes from the machine: from comparisons of a token with itself there (``workbench calibrate``),
+so widened that all the looks of one verdict together hardly ever raise a false alarm. Figures are not all: a line
+that crashes, fails more calls or is not there any more has become worse, however fast the rest of it is. What cannot
+be compared is refused (``comparable``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import numpy as np
 
 from workbench.faults import WorkbenchError
-from workbench.measure.calibration import threshold_of
+from workbench.measure.calibration import calibration_of, threshold_of
+from workbench.measure.changes import LEAST_ROUNDS, NAMES, QUANTITIES, Change, judge
+from workbench.measure.comparable import changed, check_machine, check_plan
 from workbench.measure.lines import Line
-from workbench.measure.provenance import MACHINE_IS
 from workbench.measure.results import Run
-from workbench.measure.stats import Interval, median_ratio, paired_ratio
 from workbench.measure.store import Row
 
 __all__ = ["QUANTITIES", "Change", "Comparison", "LineComparison", "compare_runs", "compare_tokens", "judge"]
 
-QUANTITIES = {"throughput": 1, "p50": -1, "cpu": -1}  # 1: more is better
-SURE = 0.999  # several quantities of many lines are looked at: 95 % would be wrong somewhere, always
-CPU_COUNTS = 0.10  # of the median latency; below it the CPU time is not what a call waits for
-CLOCK_STEPS = 2.0  # ns: medians of very short calls move in steps of the clock
-# A plan may be repeated longer or shorter: these members of it do not change what is measured.
-LENGTHS = frozenset({"name", "title", "rounds", "seconds", "warmup", "threads", "cases", "drivers"})
-
-
-@attrs.frozen
-class Change:
-    """One quantity: ``ratio`` of new to old with its 99.9 % interval, and the deviation below which it does not count."""
-
-    quantity: str
-    ratio: Interval
-    threshold: float
-
-    @property
-    def verdict(self) -> str:
-        """``better``, ``worse`` or ``same``: no difference shown."""
-        beyond = abs(self.ratio.value - 1) > self.threshold
-        if not self.ratio.known or 1.0 in self.ratio or not beyond:
-            return "same"
-        return "better" if (self.ratio.value > 1) == (QUANTITIES[self.quantity] > 0) else "worse"
+MORE_FAILURES = 0.01  # of all calls; and half as many again as before
+HARMLESS = ("not offered", "refused")
+Fault = Literal["", "lost", "failing", "not measured"]
+Key = tuple[str, str, int, str]  # token, case, threads, driver
 
 
 @attrs.frozen
 class LineComparison:
-    """A line and its baseline. ``rounds``: pairs, or the smaller number of rounds of the two; ``note``: what stood
-    in the way of a verdict, or what should be known with it.
+    """A line and its baseline. ``rounds``: pairs, or the smaller number of rounds of the two; ``fault``: what is to be
+    said of the line whatever its figures are; ``note``: the reason, or what else should be known with the verdict.
     """
 
     case: str
@@ -61,17 +44,19 @@ class LineComparison:
     driver: str
     token: str
     baseline: str
-    changes: tuple[Change, ...]
-    rounds: int
-    paired: bool
-    lost: bool = False
+    changes: tuple[Change, ...] = ()
+    rounds: int = 0
+    paired: bool = False
+    fault: Fault = ""
     note: str = ""
 
     @property
     def verdict(self) -> str:
-        """``slower``, ``faster``, ``no difference shown``, ``lost`` (it had a figure and has none) or ``no verdict``."""
-        if self.lost:
-            return "lost"
+        """``lost`` (blocks that the baseline has), ``failing`` (more calls than there), ``slower`` (one quantity is
+        enough), ``faster``, ``no difference shown``, ``no verdict``, or ``not measured`` by the run's plan.
+        """
+        if self.fault:
+            return self.fault
         found = {change.verdict for change in self.changes if change.ratio.known}
         if not found:
             return "no verdict"
@@ -82,12 +67,17 @@ class LineComparison:
     @property
     def regression(self) -> bool:
         """Whether the gate fails for it."""
-        return self.verdict in ("slower", "lost")
+        return self.verdict in ("slower", "failing", "lost")
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything can be said of the line."""
+        return self.verdict not in ("no verdict", "not measured")
 
 
 @attrs.frozen
 class Comparison:
-    """All lines that two runs, or two tokens of one, have in common. ``threshold``: where the thresholds come from."""
+    """All lines of the baseline, or of two tokens. ``threshold``: where the thresholds come from."""
 
     name: str
     baseline: str
@@ -102,39 +92,28 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
-        """0: no regression; 1: a regression; 2: there was no line to judge."""
-        if all(line.verdict == "no verdict" for line in self.lines):
-            return 2
-        return 1 if self.regressions else 0
+        """0: no regression; 1: a regression; 2: none, but lines were not measured, or there was none to judge."""
+        if self.regressions:
+            return 1
+        left_out = any(line.verdict == "not measured" for line in self.lines)
+        return 2 if left_out or not any(line.judged for line in self.lines) else 0
 
     @property
     def sentence(self) -> str:
         """The verdict in one line."""
-        judged = [line for line in self.lines if line.verdict != "no verdict"]
+        counts = Counter(line.verdict for line in self.lines)
+        judged = sum(line.judged for line in self.lines)
+        said = [
+            f"{word} in {counts[word]}" for word in ("slower", "failing", "lost", "faster") if counts[word]
+        ]
         if not judged:
-            return f"no verdict on {self.name}: no line has rounds enough"
-        worse = len(self.regressions)
-        better = sum(line.verdict == "faster" for line in judged)
-        if not worse and not better:
-            return f"{self.name} shows no difference from {self.baseline} in {len(judged)} lines"
-        return f"{self.name} is slower than {self.baseline} in {worse} and faster in {better} of {len(judged)} lines"
-
-
-def judge(
-    new: Sequence[Row], old: Sequence[Row], thresholds: Mapping[str, float], *, paired: bool
-) -> tuple[Change, ...]:
-    """The three changes between two sets of blocks; ``paired``: the blocks of one place belong to one round."""
-    ratio = paired_ratio if paired else median_ratio
-    found = []
-    for quantity in QUANTITIES:
-        above, below = _values(new, quantity), _values(old, quantity)
-        if quantity == "cpu" and min(_cpu_part(new), _cpu_part(old)) < CPU_COUNTS:
-            continue
-        threshold = thresholds[quantity]
-        if quantity == "p50" and below:
-            threshold = max(threshold, CLOCK_STEPS / float(np.median(below)))
-        found.append(Change(quantity, ratio(above, below, level=SURE), threshold))
-    return tuple(found)
+            text = f"no verdict on {self.name}: no line can be judged"
+        elif said:
+            text = f"{self.name} against {self.baseline}: {', '.join(said)} of {_lines(judged)}"
+        else:
+            text = f"{self.name} shows no difference from {self.baseline} in {_lines(judged)}"
+        left_out = counts["not measured"]
+        return f"{text}; {_lines(left_out)} of the baseline not measured" if left_out else text
 
 
 def compare_tokens(
@@ -142,8 +121,8 @@ def compare_tokens(
 ) -> Comparison:
     """One token of a run against another (default: the second against the first), paired round by round.
 
-    ``threshold``: the deviation that counts, as a part of 1, instead of the machine's own. Errors:
-    ``WorkbenchError`` where the run lacks one of the tokens.
+    What one of the two does not offer has no verdict. ``threshold``: the deviation that counts, as a part of 1,
+    instead of the machine's own. Errors: ``WorkbenchError`` where the run lacks one of the tokens.
     """
     base = baseline or run.tokens[0]
     subject = token or next((name for name in run.tokens if name != base), None)
@@ -155,54 +134,51 @@ def compare_tokens(
         if name not in run.tokens:
             raise WorkbenchError(f"{run.path.name} has no token {name!r}; it has {', '.join(run.tokens)}")
     lines = [line for line in run.lines if line.token == subject]
-    rules = _Rules(run.meta.get("calibration"), threshold, paired=True, lines=len(lines))
+    rules = _Rules(calibration_of(run), threshold, paired=True, lines=len(lines))
+    known = {(line.case, line.threads, line.driver) for line in lines}
     compared = []
     for line in lines:
-        theirs, ours = run.rounds_in_common(line, base)
-        compared.append(
-            _compared(
-                line, base, run.line(base, line.case, line.threads, line.driver), theirs, ours, rules, 0.0
-            )
-        )
+        before = run.line(base, line.case, line.threads, line.driver)
+        new, old = run.rounds_in_common(line, base)
+        compared.append(_Pair(run, run, line, before, base).compared(new, old, rules))
+    for before in run.lines:
+        key = (subject, before.case, before.threads, before.driver)
+        # hosts have threads of their own: a sum has no line to be held against
+        if before.token == base and before.rounds and key[1:] not in known and "hosts" not in run.meta:
+            compared.append(_absent(run, before, key, base, "no verdict"))
     return Comparison(subject, base, tuple(compared), rules.source, run.warnings)
 
 
-def compare_runs(run: Run, baseline: Run, threshold: float | None = None) -> Comparison:
-    """A run against an earlier one, token by token.
+def compare_runs(
+    run: Run, baseline: Run, threshold: float | None = None, *, same_host: bool = True
+) -> Comparison:
+    """A run against an earlier one, line by line of the earlier one.
 
     Rounds of two runs do not belong together, so what the machine did to one of them is in the ratios. The null
-    module stood in both: by as much as it became slower or faster, nothing counts. Errors: ``WorkbenchError`` where
-    the two cannot be compared: another machine, plan, driver, or no token in common.
+    module stood in both: by as much as it became slower or faster, nothing counts. ``same_host``: whether the name
+    of the host has to agree beside its CPU, cores and architecture. Errors: ``WorkbenchError`` where the two cannot
+    be compared: another machine, plan, driver, or no token in common.
     """
-    _same_machine(run, baseline)
-    _same_plan(run, baseline)
+    check_machine(run, baseline, same_host=same_host)
+    check_plan(run, baseline)
     tokens = [token for token in baseline.tokens if token in run.tokens]
     if not tokens:
         raise WorkbenchError(
             f"cannot compare: {run.path.name} measured {', '.join(run.tokens)}, "
             f"{baseline.path.name} measured {', '.join(baseline.tokens)}"
         )
-    planned = [line for line in baseline.lines if line.token in tokens]
-    rules = _Rules(
-        run.meta.get("calibration") or baseline.meta.get("calibration"),
-        threshold,
-        paired=False,
-        lines=len(planned),
-    )
+    calibration = calibration_of(run) or calibration_of(baseline)
+    rules = _Rules(calibration, threshold, paired=False, lines=len(baseline.lines))
     compared = []
-    for before in planned:
+    for before in baseline.lines:
         key = (before.token, before.case, before.threads, before.driver)
         line = run.line(*key)
-        if line is None:
-            continue
-        new, old = run.blocks(*key), baseline.blocks(*key)
-        shift = _ruler_shift(run, baseline, before, run.meta["plan"]["cases"])
-        compared.append(_compared(line, before.token, before, new, old, rules, shift))
-    if not compared:
-        raise WorkbenchError(
-            f"cannot compare: {run.path.name} and {baseline.path.name} have no line in common"
-        )
-    warnings = dict.fromkeys((*_changed(run, baseline, tokens), *run.warnings, *baseline.warnings))
+        if line is not None:
+            pair = _Pair(run, baseline, line, before, before.token)
+            compared.append(pair.compared(run.blocks(*key), baseline.blocks(*key), rules))
+        elif before.rounds:  # what had no figure cannot be missed
+            compared.append(_absent(run, before, key, before.token, "not measured"))
+    warnings = dict.fromkeys((*changed(run, baseline, tokens), *run.warnings, *baseline.warnings))
     return Comparison(run.path.name, baseline.path.name, tuple(compared), rules.source, tuple(warnings))
 
 
@@ -221,134 +197,168 @@ class _Rules:
         else:
             self.source = f"this machine's own, calibrated {calibration['created'][:10]}"
 
-    def of(self, threads: int) -> dict[str, float]:
+    def of(self, threads: int, rounds: int) -> dict[str, float]:
         if self._given is not None:
             return dict.fromkeys(QUANTITIES, self._given)
         return {
             quantity: threshold_of(
-                self._calibration, quantity, paired=self.paired, threads=threads, looks=self._looks
+                self._calibration,
+                quantity,
+                paired=self.paired,
+                threads=threads,
+                looks=self._looks,
+                rounds=rounds,
             )
             for quantity in QUANTITIES
         }
 
 
-def _compared(
-    line: Line,
-    baseline: str,
-    before: Line | None,
-    new: Sequence[Row],
-    old: Sequence[Row],
-    rules: _Rules,
-    shift: float,
+@attrs.frozen
+class _Pair:
+    """A line of ``run`` and the same line of the baseline, which is another run, or another token of this one."""
+
+    run: Run
+    other: Run
+    line: Line
+    before: Line | None
+    name: str
+
+    def compared(self, new: Sequence[Row], old: Sequence[Row], rules: _Rules) -> LineComparison:
+        """The verdict; ``new``, ``old``: the blocks whose figures are compared."""
+        line, before = self.line, self.before
+        rounds = min(len(new), len(old))
+        fault, note = self._fault()
+        changes: tuple[Change, ...] = ()
+        if before is not None and before.rounds and line.rounds and not (line.local or before.local):
+            shift = 0.0 if rules.paired else _ruler_shift(self.run, self.other, self._keys)
+            own = rules.of(line.threads, rounds)
+            changes = judge(
+                new, old, {name: max(value, shift) for name, value in own.items()}, paired=rules.paired
+            )
+            if not fault and rounds < LEAST_ROUNDS:
+                note = f"fewer than {LEAST_ROUNDS} rounds"
+            elif shift > min(own.values()):
+                moved = f"the null module differs by {shift:.1%} itself: less than that does not count"
+                note = "; ".join(filter(None, (note, moved)))
+            note = "; ".join(filter(None, (note, _mixed(changes))))
+        return LineComparison(
+            line.case,
+            line.threads,
+            line.driver,
+            line.token,
+            self.name,
+            changes,
+            rounds,
+            rules.paired,
+            fault,
+            note,
+        )
+
+    @property
+    def _keys(self) -> tuple[Key, Key]:
+        case, threads, driver = self.line.case, self.line.threads, self.line.driver
+        return (self.line.token, case, threads, driver), (self.name, case, threads, driver)
+
+    def _fault(self) -> tuple[Fault, str]:
+        """What is worse whatever the figures say, or why nothing can be said; and the reason."""
+        line, before = self.line, self.before
+        reason = line.detail or line.outcome
+        if before is None or not before.rounds:
+            return "", "the baseline has no figure" if line.rounds else f"no figure: {reason}"
+        ours, theirs = self._keys
+        if not line.rounds:
+            # a token need not offer what another one has; the same token has to
+            harmless = line.token != self.name and line.outcome in HARMLESS
+            return ("", reason) if harmless else ("lost", reason)
+        broken = _broken(self.run, ours), _broken(self.other, theirs)
+        if broken[0] and not broken[1]:
+            return "lost", f"{broken[0]} of {broken[0] + line.rounds} blocks: {reason}"
+        promised = min(self.run.meta["plan"]["rounds"], before.rounds)
+        if line.rounds < LEAST_ROUNDS <= promised:
+            return "lost", f"{line.rounds} of {self.run.meta['plan']['rounds']} rounds"
+        failing = _failing(self.run.blocks(*ours), self.other.blocks(*theirs))
+        if failing:
+            return "failing", failing
+        if line.local or before.local:
+            return "", "answered by the client library: no figure of the device"
+        return "", ""
+
+
+def _absent(
+    run: Run, before: Line, key: Key, baseline: str, verdict: Literal["no verdict", "not measured"]
 ) -> LineComparison:
-    thresholds = {name: max(value, shift) for name, value in rules.of(line.threads).items()}
-    changes: tuple[Change, ...] = ()
-    lost, note = False, ""
-    if not line.rounds and before is not None and before.rounds:
-        lost, note = True, f"{line.outcome}: {line.detail}".rstrip(": ")
-    elif before is None or not before.rounds or not line.rounds:
-        note = "not measured before" if line.rounds else "measured in neither"
-    elif line.local or before.local:
-        note = "answered by the client library: no figure of the device"
+    """A line that the run does not have at all: lost where something went wrong on the way, else as ``verdict`` says."""
+    token, case, threads, driver = key
+    cause = next((row for row in run.rows if _in_the_way(row, key, same_token=token == before.token)), None)
+    fault: Fault = "not measured" if verdict == "not measured" else ""
+    if cause is not None:
+        fault, note = "lost", cause.detail or cause.outcome
+    elif token not in run.tokens:
+        note = f"the run has no token {token}"
+    elif case not in {one["name"] for one in run.meta["plan"]["cases"]}:
+        note = "the run's plan has no such case"
+    elif driver not in run.drivers:
+        note = f"the run has no driver {driver}"
     else:
-        changes = judge(new, old, thresholds, paired=rules.paired)
-        if not any(change.ratio.known for change in changes):
-            note = "fewer than three rounds"
-        elif shift > min(rules.of(line.threads).values()):
-            note = f"the null module differs by {shift:.1%} itself: less than that does not count"
-        if line.errors != before.errors:
-            note = "; ".join(filter(None, (note, "other errors than before")))
-    return LineComparison(
-        case=line.case,
-        threads=line.threads,
-        driver=line.driver,
-        token=line.token,
-        baseline=baseline,
-        changes=changes,
-        rounds=min(len(new), len(old)),
-        paired=rules.paired,
-        lost=lost,
-        note=note,
+        note = "the run's plan or its search for the knee has no such number of threads"
+    return LineComparison(case, threads, driver, token, baseline, fault=fault, note=note)
+
+
+def _in_the_way(row: Row, key: Key, *, same_token: bool) -> bool:
+    """Whether the row says why the line could not be had: its token, its keys, or so many threads."""
+    token, case, threads, driver = key
+    if row.token != token or row.measured or row.threads > threads:
+        return False
+    if row.kind == "open":
+        return row.failed
+    if (row.case, row.driver) != (case, driver):
+        return False
+    # the same token has to offer what it offered
+    return row.failed if row.kind == "search" or not same_token else row.kind == "prepare"
+
+
+def _broken(run: Run, key: Key) -> int:
+    """How many blocks of a line were lost: a crash, a hang, or no call that succeeded."""
+    return sum(
+        row.kind == "block" and (row.token, row.case, row.threads, row.driver) == key for row in run.failed
     )
 
 
-def _values(rows: Sequence[Row], quantity: str) -> list[float]:
-    if quantity == "throughput":
-        return [row.rate_per_s or 0.0 for row in rows]
-    if quantity == "p50":
-        return [row.p50_ns or 0.0 for row in rows]
-    return [row.cpu_s / max(1, row.successes + row.failures) for row in rows]
+def _failing(new: Sequence[Row], old: Sequence[Row]) -> str:
+    """How calls fail more than before: by a code that is new, or clearly more of them. Empty where they do not."""
+    codes = sorted(
+        {name for row in new for name in row.errors} - {name for row in old for name in row.errors}
+    )
+    share, before = _failures(new), _failures(old)
+    if codes:
+        return f"{share:.2%} of the calls failed, with the new {', '.join(codes)}"
+    if share - before > max(MORE_FAILURES, before / 2):
+        return f"{share:.2%} of the calls failed, and {before:.2%} in the baseline"
+    return ""
 
 
-def _cpu_part(rows: Sequence[Row]) -> float:
-    # not of the wall time: a busy machine takes its share of that
-    latency = [row.p50_ns or 0.0 for row in rows]
-    return float(np.median(_values(rows, "cpu")) * 1e9 / np.median(latency)) if any(latency) else 0.0
+def _failures(rows: Sequence[Row]) -> float:
+    failures = sum(row.failures for row in rows)
+    return failures / max(1, failures + sum(row.successes for row in rows))
 
 
-def _ruler_shift(run: Run, baseline: Run, line: Line, cases: Sequence[Mapping[str, Any]]) -> float:
+def _mixed(changes: Sequence[Change]) -> str:
+    """Which quantities are worse, of a line that is not worse in all of them."""
+    worse = [NAMES[change.quantity] for change in changes if change.verdict == "worse"]
+    return f"worse: {', '.join(worse)}" if worse and len(worse) < len(changes) else ""
+
+
+def _ruler_shift(run: Run, baseline: Run, keys: tuple[Key, Key]) -> float:
     """By how much the null module's calls became slower or faster, in CPU time: waiting does not show in it."""
-    operation = next(case["operation"] for case in cases if case["name"] == line.case)
     spent = []
-    for one in (run, baseline):
-        rows = one.floors(line.token, operation, line.threads, line.driver)
+    for one, (token, case, threads, driver) in zip((run, baseline), keys, strict=True):
+        operation = next(each["operation"] for each in one.meta["plan"]["cases"] if each["name"] == case)
+        rows = one.floors(token, operation, threads, driver)
         spent.append([row.cpu_s / row.successes for row in rows if row.successes])
     if not all(spent):
         return 0.0
     return abs(float(np.median(spent[0]) / np.median(spent[1])) - 1)
 
 
-def _same_machine(run: Run, baseline: Run) -> None:
-    for name in MACHINE_IS:
-        ours, theirs = run.meta["machine"].get(name), baseline.meta["machine"].get(name)
-        if ours != theirs:
-            raise WorkbenchError(
-                f"cannot compare: {run.path.name} and {baseline.path.name} come from two machines "
-                f"({name.removesuffix('_sha256')}: {ours} and {theirs})"
-            )
-
-
-def _same_plan(run: Run, baseline: Run) -> None:
-    plan, before = run.meta["plan"], baseline.meta["plan"]
-    if not set(run.drivers) & set(baseline.drivers):
-        raise WorkbenchError(
-            f"cannot compare: {run.path.name} was made with driver {run.driver}, "
-            f"{baseline.path.name} with {baseline.driver}"
-        )
-    for name in sorted((plan.keys() | before.keys()) - LENGTHS):
-        if plan.get(name) != before.get(name):
-            raise WorkbenchError(
-                f"cannot compare: {run.path.name} and {baseline.path.name} follow two plans "
-                f"({name}: {plan.get(name)} and {before.get(name)})"
-            )
-    ours = {case["name"]: case for case in plan["cases"]}
-    for case in before["cases"]:
-        other = ours.get(case["name"])
-        if other is None:
-            continue
-        # what only one of the two knows came with a newer workbench, as the default
-        changed = [key for key in case.keys() & other.keys() if case[key] != other[key]]
-        if changed:
-            raise WorkbenchError(
-                f"cannot compare: case {case['name']!r} has another {changed[0]} in the two runs "
-                f"({other[changed[0]]} and {case[changed[0]]})"
-            )
-    if not ours.keys() & {case["name"] for case in before["cases"]}:
-        raise WorkbenchError(
-            f"cannot compare: plans {plan['name']!r} and {before['name']!r} have no case in common"
-        )
-
-
-def _changed(run: Run, baseline: Run, tokens: Sequence[str]) -> list[str]:
-    """What else differs between the runs: a difference may come from there."""
-    found = []
-    for token in tokens:
-        ours, theirs = (one.meta["provenance"].get(token, {}) for one in (run, baseline))
-        for name in ("library", "firmware", "module_sha256", "serial_sha256", "key_residency"):
-            if ours.get(name) != theirs.get(name):
-                found.append(f"{token}: {name.removesuffix('_sha256')} differs from the baseline's")
-    for name in ("kernel", "python"):
-        ours, theirs = (one.meta["machine"].get(name) for one in (run, baseline))
-        if ours != theirs:
-            found.append(f"{name}: {ours}, and {theirs} in the baseline")
-    return found
+def _lines(count: int) -> str:
+    return f"{count} line{'' if count == 1 else 's'}"

@@ -6,11 +6,19 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from workbench.measure.comparison import Change, Comparison, LineComparison
+from workbench.measure.changes import NAMES, Change
+from workbench.measure.comparison import Comparison, LineComparison
 
 __all__ = ["change_text", "github", "junit", "line_name"]
 
-LEVELS = {"slower": "error", "lost": "error", "faster": "notice", "no verdict": "warning"}
+LEVELS = {
+    "slower": "error",
+    "failing": "error",
+    "lost": "error",
+    "faster": "notice",
+    "no verdict": "warning",
+    "not measured": "warning",
+}
 
 
 def line_name(line: LineComparison) -> str:
@@ -24,9 +32,8 @@ def change_text(change: Change) -> str:
     interval = ""
     if change.ratio.known:
         interval = f"{_percent(change.ratio.low)} to {_percent(change.ratio.high)}, "
-    name = "CPU per call" if change.quantity == "cpu" else change.quantity
     return (
-        f"{name} {_percent(change.ratio.value)} % ({interval}counts from {100 * change.threshold:.1f} %): "
+        f"{NAMES[change.quantity]} {_percent(change.ratio.value)} % ({interval}counts from {100 * change.threshold:.1f} %): "
         f"{change.verdict}"
     )
 
@@ -40,13 +47,13 @@ def _text(line: LineComparison) -> str:
 
 
 def junit(found: Comparison) -> str:
-    """One test case per line: a regression is a failure, a line without a verdict is skipped."""
+    """One test case per line: a regression is a failure, a line that was not measured or has no verdict is skipped."""
     suite = ElementTree.Element(
         "testsuite",
         name=f"{found.name} against {found.baseline}",
         tests=str(len(found.lines)),
         failures=str(len(found.regressions)),
-        skipped=str(sum(line.verdict == "no verdict" for line in found.lines)),
+        skipped=str(sum(not line.judged for line in found.lines)),
         errors="0",
     )
     for line in found.lines:
@@ -55,8 +62,9 @@ def junit(found: Comparison) -> str:
         )
         if line.regression:
             ElementTree.SubElement(case, "failure", message=line.verdict).text = _text(line)
-        elif line.verdict == "no verdict":
-            ElementTree.SubElement(case, "skipped", message=line.note or line.verdict)
+        elif not line.judged:
+            message = f"{line.verdict}: {line.note}" if line.note else line.verdict
+            ElementTree.SubElement(case, "skipped", message=message)
         else:
             ElementTree.SubElement(case, "system-out").text = _text(line)
     root = ElementTree.Element("testsuites")

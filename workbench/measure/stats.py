@@ -21,6 +21,7 @@ __all__ = [
     "paired_ratio",
     "percentiles",
     "pool",
+    "reached",
 ]
 
 RESAMPLES = 4000
@@ -47,7 +48,10 @@ class Interval:
 
 
 def median_interval(values: Sequence[float], seed: int = 0, level: float = LEVEL) -> Interval:
-    """The median of one value per round, with its percentile-bootstrap interval (``seed`` makes it repeatable)."""
+    """The median of one value per round, with its percentile-bootstrap interval (``seed`` makes it repeatable).
+
+    It never leaves the values' own range, so that few values do not reach a high ``level``: see ``reached``.
+    """
     array = np.asarray(values, dtype=float)
     if array.size == 0:
         return Interval(np.nan, np.nan, np.nan)
@@ -57,6 +61,13 @@ def median_interval(values: Sequence[float], seed: int = 0, level: float = LEVEL
     drawn = np.random.default_rng(seed).integers(array.size, size=(RESAMPLES, array.size))
     low, high = np.percentile(np.median(array[drawn], axis=1), _tails(level))
     return Interval(middle, float(low), float(high))
+
+
+def reached(level: float, values: int) -> float:
+    """The level that an interval of a median has, of so many values: the range of them all holds the true median
+    unless they all lie on one side of it.
+    """
+    return min(level, 1 - 2.0 ** (1 - values))
 
 
 def paired_ratio(

@@ -19,13 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.faults import WorkbenchError
-from workbench.measure.calibration import threshold_of
+from workbench.measure.calibration import calibration_of, threshold_of
+from workbench.measure.comparable import HOST
 from workbench.measure.comparison import QUANTITIES
 from workbench.measure.provenance import MACHINE_IS
-from workbench.measure.results import Run, load
+from workbench.measure.results import Line, Run, load
 
-__all__ = ["History", "Series", "Step", "history", "runs_below", "steps"]
+__all__ = ["LONG_ENOUGH", "History", "Series", "Step", "history", "runs_below", "steps"]
 
+LONG_ENOUGH = 12  # runs: chance arranges fewer into the best of steps too often for one to be believed
 LEAST = 3  # values on each side of a step: one run or two may be an accident
 FENCE = 3.0  # interquartile ranges
 PERMUTATIONS = 999
@@ -58,6 +60,11 @@ class Series:
     values: tuple[float, ...]
     steps: tuple[Step, ...]
 
+    @property
+    def long_enough(self) -> bool:
+        """Whether a step in the middle of it would be found."""
+        return len(self.values) >= LONG_ENOUGH
+
     def worse(self, step: Step) -> bool:
         """Whether the step went the wrong way."""
         return (step.ratio < 1) == (QUANTITIES[self.quantity] > 0)
@@ -77,10 +84,10 @@ class History:
 
     @property
     def exit_code(self) -> int:
-        """0; 1 where the last step of some series was for the worse; 2 where no series was long enough."""
-        if not any(len(series.values) >= 2 * LEAST for series in self.series):
-            return 2
-        return int(any(series.worse(series.steps[-1]) for series in self.changed))
+        """0; 1 where the last step of some series was for the worse; else 2 where no series was long enough."""
+        if any(series.worse(series.steps[-1]) for series in self.changed):
+            return 1
+        return 0 if any(series.long_enough for series in self.series) else 2
 
 
 def steps(values: Sequence[float], threshold: float) -> tuple[Step, ...]:
@@ -160,22 +167,25 @@ def runs_below(directories: Iterable[Path]) -> tuple[Run, ...]:
     return tuple(sorted(found.values(), key=lambda run: str(run.meta["created"])))
 
 
-def history(runs: Sequence[Run], threshold: float | None = None) -> History:
+def history(runs: Sequence[Run], threshold: float | None = None, *, same_host: bool = True) -> History:
     """The history of every line that at least two runs of one machine have; see ``steps``.
 
-    ``threshold``: default this machine's own, as the newest run has it.
+    ``threshold``: default this machine's own, as the newest run has it. ``same_host``: whether machines of one kind
+    with different host names have histories of their own.
     """
     gathered: dict[tuple[Any, ...], list[tuple[str, float]]] = {}
     for run in runs:
-        machine = " ".join(str(run.meta["machine"].get(name)) for name in MACHINE_IS)
-        cases = {case["name"]: _what(case, run.loop) for case in run.meta["plan"]["cases"]}
+        machine = " ".join(
+            str(run.meta["machine"].get(name)) for name in MACHINE_IS if same_host or name != HOST
+        )
+        cases = {case["name"]: _what(case, run) for case in run.meta["plan"]["cases"]}
         for line in run.lines:
-            values = {"throughput": line.rate.value, "p50": line.p50.value, "cpu": line.cpu_ns}
+            values = {"throughput": line.rate.value, "p50": line.p50.value, "cpu": _cpu_ns(run, line)}
             key = (machine, line.token, line.case, line.threads, line.driver, cases[line.case])
             for quantity, value in values.items():
                 if line.rounds and value > 0:
                     gathered.setdefault((*key, quantity), []).append((run.path.name, value))
-    calibration = next((c for run in reversed(runs) if (c := run.meta.get("calibration"))), None)
+    calibration = next((c for run in reversed(runs) if (c := calibration_of(run))), None)
     series = []
     for (machine, token, case, threads, driver, _, quantity), points in gathered.items():
         if len(points) < 2:
@@ -202,7 +212,16 @@ def history(runs: Sequence[Run], threshold: float | None = None) -> History:
     return History(len(runs), tuple(series))
 
 
-def _what(case: dict[str, Any], loop: str) -> str:
-    """What is measured: a case of one name that does something else is another series."""
+def _cpu_ns(run: Run, line: Line) -> float:
+    """CPU time for a call that succeeded, as a comparison has it."""
+    blocks = run.blocks(line.token, line.case, line.threads, line.driver)
+    return sum(block.cpu_s for block in blocks) / max(1, line.successes) * 1e9
+
+
+def _what(case: dict[str, Any], run: Run) -> str:
+    """What is measured: a case of one name that does something else, or at another rate, is another series."""
     defaults = (None, False, 0, "", "all", "session", "counter")
-    return repr((loop, sorted((key, value) for key, value in case.items() if value not in defaults)))
+    rate = run.meta["plan"].get("rate") or 0.0
+    return repr(
+        (run.loop, rate, sorted((key, value) for key, value in case.items() if value not in defaults))
+    )

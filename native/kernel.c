@@ -251,7 +251,8 @@ static void *run_thread(void *argument)
     stretch run = {
         .deadline = measured_from,
         .limit = UINT64_MAX,
-        .due = origin + job->phase_ns,
+        /* of the measured window and not of the warm-up: however long that is, the window has its share of due times */
+        .due = origin + (job->interval_ns ? (job->warmup_ns + job->phase_ns) % job->interval_ns : 0),
         .stop = start->stop,
     };
     const load_loop call = loop_of(job);
@@ -265,15 +266,24 @@ static void *run_thread(void *argument)
     run.measured = 1;
     const uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     job->begin_ns = now_ns();
+    /* The warm-up of an open loop ends when nothing more is due in it, and the window begins when it was to: it is
+     * idle time that belongs to the rate. A thread that is behind begins when it is free. */
+    if (job->interval_ns && (job->begin_ns <= run.due || !job->warmup_ns))
+        job->begin_ns = measured_from;
     call(job, &run);
     const uint64_t used = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
     job->cpu_ns = used > job->cpu_ns ? used - job->cpu_ns : 0;
     restore_timers(slack);
-    /* A thread that gave up early has not become faster by it: its window lasts to the deadline. So does that of
-     * an open loop, whose last call was due before. */
-    if ((job->gave_up || (job->interval_ns && !stopped(start->stop) && run.due >= run.deadline))
-        && job->duration_ns && job->end_ns < run.deadline)
+    /* A thread that gave up early has not become faster by it: its window lasts to the deadline. So does that of an
+     * open loop that is free again when the next call is due, beyond the deadline: a window of so many intervals
+     * holds as many calls, wherever in the last interval its call ended. */
+    if (job->duration_ns && job->gave_up && job->end_ns < run.deadline)
         job->end_ns = run.deadline;
+    if (job->duration_ns && job->interval_ns && !stopped(start->stop) && run.due >= run.deadline
+        && job->end_ns <= run.due)
+        job->end_ns = run.deadline;
+    if (job->begin_ns > job->end_ns) /* stopped before the window */
+        job->begin_ns = job->end_ns;
     return NULL;
 }
 

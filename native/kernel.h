@@ -65,7 +65,7 @@ typedef struct {
     unsigned long output_capacity; /* random: bytes to draw; find: handles to ask for */
     /* in: how often, and when */
     uint64_t interval_ns; /* open loop: from one due time to the next; 0: closed loop */
-    uint64_t phase_ns; /* open loop: the first due time after the common start */
+    uint64_t phase_ns; /* open loop: the first due time after the begin of the measured window */
     uint64_t warmup_ns;
     uint64_t duration_ns; /* 0: no deadline */
     uint64_t limit; /* measured calls at most; 0: no limit */

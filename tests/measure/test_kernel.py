@@ -16,7 +16,7 @@ from workbench.faults import WorkbenchError
 from workbench.measure import Case, Job, Stop, Work, drive, subject
 from workbench.measure.drivers import GIVE_UP, kernel
 from workbench.measure.floor import floor_job
-from workbench.measure.jobs import Lists
+from workbench.measure.jobs import Lists, throughput
 from workbench.measure.material import Keys, Lacking, generate, make_work, use_of
 from workbench.measure.operations import OPERATIONS, calls_of
 from workbench.tokens import Session, Token
@@ -169,6 +169,31 @@ def test_an_open_loop_makes_its_calls_when_they_are_due(driver: str) -> None:
         assert result.wall_s >= 0.29  # the window is the time that the calls were spread over
         assert (result.latencies >= result.services).all()
         assert len(result.latencies) == len(result.services) == result.successes
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("threads, warmup", [(1, 0.0), (1, 0.02), (2, 0.013), (4, 0.05)])
+def test_an_open_loop_that_keeps_up_has_the_rate_that_it_was_asked_for(
+    threads: int, warmup: float, driver: str
+) -> None:
+    """Neither the idle time at the window's ends nor a call that the warm-up made is missing or too much."""
+    jobs = [floor_job(driver, "random") for _ in range(threads)]
+    for _ in range(5):  # a busy machine may be late for once
+        results = drive(jobs, seconds=0.1, warmup=warmup, rate=100, driver=driver)
+        if max(result.latencies.max() for result in results) < 10e6:
+            break
+    assert throughput(results) == pytest.approx(100, rel=1e-6)
+    assert len({result.begin_ns for result in results}) == 1
+    assert {result.end_ns - result.begin_ns for result in results} == {100_000_000}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_open_loop_that_is_stopped_in_its_warm_up_has_no_window(driver: str) -> None:
+    stop = Stop()
+    stop.set()
+    (result,) = drive([floor_job(driver, "random")], seconds=1, warmup=1, rate=10, stop=stop, driver=driver)
+    assert (result.successes, result.rate) == (0, 0)
+    assert result.end_ns >= result.begin_ns
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

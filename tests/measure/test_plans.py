@@ -13,6 +13,7 @@ from workbench.faults import WorkbenchError
 from workbench.measure import CASES, KEYS, PLANS, Choices, Plan, plan_named
 from workbench.measure.finished import plan_of
 from workbench.measure.planfile import parse_size, read_plan, size_text
+from workbench.measure.steps import length
 
 SWEEP = """\
 title = "mine"
@@ -86,6 +87,24 @@ def test_lists_in_a_case_are_swept_and_named(tmp_path: Path) -> None:
 def test_a_rate_makes_the_loop_an_open_one(tmp_path: Path) -> None:
     plan = read_plan(written(tmp_path, 'include = ["quick"]\nrate = 50\n'))
     assert (plan.loop, plan.rate, plan.cases) == ("open", 50, PLANS["quick"].cases)
+
+
+@pytest.mark.parametrize(
+    "rate, call_s, seconds",
+    [
+        (0, 0.0, 0.1),
+        (0, 0.05, 1.0),  # 20 calls of each thread
+        (0, 1.0, 5.0),  # and no longer for them
+        (1000, 0.0, 0.1),
+        (10, 0.0, 2.0),  # 20 calls are due
+        (10, 0.2, 4.0),
+        (205, 0.0, 21 / 205),  # a whole number of them
+        (0.05, 0.0, 20.0),  # one at least
+    ],
+)
+def test_a_block_is_long_enough_for_its_calls(rate: float, call_s: float, seconds: float) -> None:
+    plan = Plan("p", (CASES["random 32 B"],), seconds=0.1, loop="open" if rate else "closed", rate=rate)
+    assert length(plan, call_s) == pytest.approx(seconds)
 
 
 def test_a_plan_comes_back_from_the_run_that_it_was_written_into(tmp_path: Path) -> None:

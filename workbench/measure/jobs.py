@@ -249,8 +249,11 @@ class Limits:
     ends: bool = False
 
     def phase(self, thread: int, threads: int) -> int:
-        """When a thread's first call is due after the start: those of all threads are evenly spread."""
-        return self.interval * thread // threads
+        """When a thread's first call of the measured window is due after its begin: those of all threads are evenly spread.
+
+        Each is in the middle of its share of the interval: rounding moves none over the edge of a window.
+        """
+        return self.interval * (2 * thread + 1) // (2 * threads)
 
 
 def _none() -> Latencies:
@@ -261,7 +264,8 @@ def _none() -> Latencies:
 class ThreadResult:
     """What one thread did in its measured window, ``begin_ns`` to ``end_ns`` on CLOCK_MONOTONIC.
 
-    The window starts and ends with a whole call, at most one call past the deadline. ``errors``: calls per CKR
+    The window of a closed loop starts and ends with a whole call, at most one call past the deadline; that of an open
+    loop which keeps up is as long as it was to be, and has every call that was due in it. ``errors``: calls per CKR
     name. ``latencies``: ns of the successful calls in order, as many as there was room for: in a closed loop of the
     calls themselves (service time), in an open loop from the moment they were due (response time).
 

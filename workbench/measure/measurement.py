@@ -23,13 +23,11 @@ from workbench.measure.lanes import Lane, Lost
 from workbench.measure.operations import ALONE
 from workbench.measure.plan import Case, Plan
 from workbench.measure.provenance import Watch, machine, packages
-from workbench.measure.steps import Place, Step, filled, now
+from workbench.measure.steps import MINIMUM_CALLS, Place, Step, filled, length, now
 from workbench.measure.store import Row, RunWriter
 
 __all__ = ["Measurement", "OnProgress", "Progress"]
 
-MINIMUM_CALLS = 20  # per block and thread: a block grows until so many calls fit
-LONGEST = 5.0  # seconds, beyond which it does not grow for them
 FLOOR_ROUNDS = 3
 FLOOR_SECONDS, FLOOR_WARMUP = 0.03, 0.01
 LOOKS = 2  # at each number of threads of a search: what disturbs one only ever takes away
@@ -209,10 +207,9 @@ class Measurement:
                 calls.append(made.call_s)
                 if made.outcome != "ok":  # once is enough for what never changes
                     self.writer.append(attrs.evolve(row, outcome=made.outcome, detail=made.detail))
-            fitting = min(LONGEST, MINIMUM_CALLS * max(calls))
-            if self.appointment is not None:
-                fitting = 0.0  # the other hosts do not know how long a call takes here
-            lengths[case.name] = self.done.seconds(case) or max(self.plan.seconds, fitting)
+            # by appointment: the other hosts do not know how long a call takes here
+            fitting = self.plan.seconds if self.appointment else length(self.plan, max(calls))
+            lengths[case.name] = self.done.seconds(case) or fitting
         return lengths
 
     def _announce_blocks(self, steps: Sequence[Step], lengths: Mapping[str, float]) -> None:

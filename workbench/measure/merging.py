@@ -207,6 +207,7 @@ def _sum(rows: Sequence[Row], sample: Row, pooled: Packed) -> Row:
         successes=sum(row.successes for row in rows),
         failures=sum(row.failures for row in rows),
         errors=errors,
+        overdue=sum(row.overdue for row in rows),
         rate_per_s=sum(row.rate_per_s or 0.0 for row in rows),
         p50_ns=p50,
         p90_ns=p90,

@@ -94,7 +94,7 @@ class Plan:
 
     ``threads``: numbers of them, or ``knee``: doubled until the throughput stops growing (``measure.knee``).
     ``rounds``: blocks per case, number of threads, token and driver. ``seconds``: measured time of a block
-    (longer where one call takes long, see ``MINIMUM_CALLS``); ``warmup``: seconds before each block that count
+    (longer where one call takes long or is due rarely, see ``MINIMUM_CALLS``); ``warmup``: seconds before each block that count
     for nothing. ``loop``: closed (the next call when the last one has returned) or open (calls at due times,
     ``rate`` of them per second over all threads). ``drivers``: who makes the calls, side by side (``DRIVERS``);
     none named: the best one of this installation.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import attrs
 
 from workbench.measure.lanes import Lane
-from workbench.measure.plan import Case
+from workbench.measure.plan import Case, Plan
 from workbench.measure.stats import percentiles
 from workbench.measure.store import Row
 from workbench.measure.subject import Block
 
-__all__ = ["Place", "Step", "filled", "now"]
+__all__ = ["MINIMUM_CALLS", "Place", "Step", "filled", "length", "now"]
+
+MINIMUM_CALLS = 20  # per block and thread, and in an open loop due in it: a block grows until so many fit
+LONGEST = 5.0  # seconds, beyond which it does not grow for them
 
 
 @attrs.frozen
@@ -55,6 +59,18 @@ class Step:
             self.position,
             pace_per_s=pace,
         )
+
+
+def length(plan: Plan, call_s: float) -> float:
+    """Seconds of a block of calls that take ``call_s`` each.
+
+    In an open loop a whole number of calls is due in it, one at least: a part of an interval would have a call or none.
+    """
+    seconds = max(plan.seconds, min(LONGEST, MINIMUM_CALLS * call_s))
+    if not plan.rate:
+        return seconds
+    seconds = max(seconds, min(LONGEST, MINIMUM_CALLS / plan.rate))
+    return math.ceil(round(seconds * plan.rate, 6)) / plan.rate
 
 
 def filled(row: Row, made: Block, seconds: float) -> Row:

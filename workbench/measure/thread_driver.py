@@ -66,7 +66,8 @@ class _Thread:
     def __init__(self, steps: Steps, limits: Limits, stop: Stop, origin: int, phase: int) -> None:
         self.steps, self.limits, self.flag = steps, limits, stop.flag
         self.started = origin if limits.interval else time.monotonic_ns()
-        self.due = origin + phase
+        # of the measured window and not of the warm-up: however long that is, the window has its share of due times
+        self.due = origin + ((limits.warmup + phase) % limits.interval if limits.interval else 0)
         self.errors: dict[int, int] = {}
         self.latencies: list[int] = []
         self.services: list[int] = []
@@ -82,18 +83,25 @@ class _Thread:
             warmup_calls = self.successes + self.failures
             self._forget()
         cpu, begin = time.thread_time_ns(), time.monotonic_ns()
+        if limits.interval and (begin <= self.due or not limits.warmup):
+            begin = (
+                warm_until  # idle time belongs to the rate; a thread that is behind begins when it is free
+            )
         deadline = warm_until + limits.duration if limits.duration else 0
         self._stretch(deadline, limits.count, limits.samples)
         used = time.thread_time_ns() - cpu - self.spun
         gave_up = self.in_a_row >= limits.give_up
         late = limits.interval and deadline and self.end >= deadline and self.due < deadline
-        waited = limits.interval and deadline and self.due >= deadline and not self.flag[0]
+        end = max(self.end, deadline) if gave_up else self.end
+        # free again when the next call is due: a window of so many intervals holds as many calls
+        if limits.interval and deadline and self.due >= deadline and end <= self.due and not self.flag[0]:
+            end = deadline
         return ThreadResult(
             successes=self.successes,
             failures=self.failures,
             errors={spec.name("CKR", rv): n for rv, n in self.errors.items()},
-            begin_ns=begin,
-            end_ns=max(self.end, deadline) if gave_up or waited else self.end,
+            begin_ns=min(begin, end),  # stopped before the window
+            end_ns=end,
             cpu_ns=max(0, used),
             warmup_calls=warmup_calls,
             gave_up=gave_up,

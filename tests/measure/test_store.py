@@ -55,6 +55,19 @@ def test_a_file_that_is_no_json_is_one_sentence(tmp_path: Path, file: str) -> No
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("overdue, told", [(0, False), (1, False), (120, True)])
+def test_an_open_loop_that_the_token_cannot_follow_is_told_with_its_line(
+    tmp_path: Path, overdue: int, told: bool
+) -> None:
+    """A device of one place and 10 ms that is asked a thousand times a second; or a call that is late for once."""
+    run = written(tmp_path / "run", [row("a", r, 1000, overdue=overdue) for r in range(3)])
+    (line,) = run.lines
+    assert line.overdue == 3 * overdue == run.table()["overdue"][0]
+    sentence = f"{3 * overdue} calls were due and had not begun: the token does not keep up with this rate"
+    assert any(sentence in warning for warning in line.warnings) == told
+    assert (sentence in run.table()["warnings"][0]) == told
+
+
 def test_what_the_machine_did_meanwhile_is_in_the_warnings(tmp_path: Path) -> None:
     run = written(tmp_path / "run", [row("a", r, 1000) for r in range(3)])
     assert run.warnings == ()

@@ -53,6 +53,7 @@ def _flat(line: Line) -> dict[str, object]:
         "rounds": line.rounds,
         "successes": line.successes,
         "failures": sum(line.errors.values()),
+        "overdue": line.overdue,
         "throughput_per_s": line.rate.value,
         "throughput_low_per_s": line.rate.low,
         "throughput_high_per_s": line.rate.high,

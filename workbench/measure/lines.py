@@ -17,6 +17,7 @@ __all__ = ["Line", "line_of", "rates"]
 FEW_ROUNDS = 6
 TAIL_CALLS = 10  # calls beyond a percentile before it says something
 FLOOR_SHARE = 0.10
+BEHIND = 0.01  # of the calls that were due: a block may end with one that is late for once
 LITTLE = 0.05  # Little's law holds to a few parts in a thousand in a closed loop
 LOCAL = 0.5  # of the round trip: what takes less cannot have made it
 
@@ -31,7 +32,8 @@ class Line:
     their wall time that the threads were on a CPU, 0 to 1 (a device or a busy machine made them wait for the
     rest). ``in_flight``: rate × mean latency, N = X·R: by Little's law the calls under way on average, which in
     a closed loop are as many as the threads. ``local``: faster than the link to the device, so that the client
-    library answered by itself: the figure has no place in a ranking of devices. ``warnings``: why the figure
+    library answered by itself: the figure has no place in a ranking of devices. ``overdue``: of an open loop, calls
+    that were due and had not begun when their block ended. ``warnings``: why the figure
     should be read with care.
     """
 
@@ -58,6 +60,7 @@ class Line:
     in_flight: float = float("nan")
     loop: str = "closed"
     local: bool = False
+    overdue: int = 0
 
     @property
     def floor_share(self) -> float:
@@ -120,6 +123,7 @@ def line_of(
         in_flight=successes / busy * middle / 1e9 if busy else float("nan"),
         loop=loop,
         local=round_trip_ns is not None and p50.value < LOCAL * round_trip_ns,
+        overdue=sum(row.overdue for row in blocks),
         warnings=(),
     )
     if not blocks:
@@ -163,6 +167,12 @@ def _doubts(line: Line, whole: bool) -> tuple[str, ...]:
                 f"N = X·R is off by {deviation:+.0%}: {line.in_flight:.2f} calls under way "
                 f"for {line.threads} thread{'s' if line.threads > 1 else ''}"
             )
+    made = line.successes + sum(line.errors.values())
+    if line.overdue > BEHIND * (line.overdue + made):
+        found.append(
+            f"{line.overdue} call{'s were' if line.overdue > 1 else ' was'} due and had not begun: the token does not keep up with this rate, "
+            "and the percentiles are lower bounds"
+        )
     if line.errors:
         found.append(", ".join(f"{count} calls answered {name}" for name, count in line.errors.items()))
     return tuple(found)

@@ -49,10 +49,20 @@ def test_the_knee_of_equal_servers_is_their_number(servers: int) -> None:
     assert found.ideal(servers) == pytest.approx(servers * 500, rel=0.02)
 
 
-def test_a_sweep_that_still_grows_gives_a_lower_bound() -> None:
-    found = fit({n: [n * 500.0] * 3 for n in (1, 2, 4)})
+@pytest.mark.parametrize("threads", [(1, 2, 4), tuple(range(1, 13)), (1, 2, 4, 8, 16, 17), (10, 11, 12)])
+def test_a_sweep_that_still_grows_gives_a_lower_bound(threads: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(1)
+    found = fit({n: (n * 500 * generator.normal(1, 0.01, 9)).tolist() for n in threads})
     assert not found.closed
-    assert found.knee.value == pytest.approx(4)
+    assert found.knee.value == pytest.approx(threads[-1], rel=0.05)
+
+
+@pytest.mark.parametrize("threads", [tuple(range(1, 13)), (1, 2, 4, 8, 16, 17), (1, 2, 4, 8, 12), (2, 8, 12)])
+def test_a_plateau_is_seen_however_close_the_numbers_are(threads: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(2)
+    found = fit({n: (min(n, 6) * 500 * generator.normal(1, 0.01, 9)).tolist() for n in threads})
+    assert found.closed
+    assert found.knee.value == pytest.approx(6, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ __all__ = ["Law", "Saturation", "fit"]
 
 RESAMPLES = 1000
 PLATEAU = 0.05  # a rate within this of the highest belongs to the plateau
-GROWING = 0.10  # more than this over the step before: the end of the growth was not seen
+GROWING = 0.10  # of the ideal growth over the last step: with more than this its end was not seen
+STEP = 1.5  # times the threads: between numbers closer together noise is as large as the growth
 
 
 @attrs.frozen
@@ -44,7 +45,7 @@ class Saturation:
 
     ``knee``: the threads at which the ideal line meets the highest rate, with its 95 % interval over the rounds:
     fewer leave the token idle, more only wait. For a device of so many equal servers it is their number. ``closed``:
-    whether growth was seen to end; if not, the knee is a lower bound. ``peak``: the highest median rate, and
+    whether growth was seen to end, over threads half as many again; if not, the knee is a lower bound. ``peak``: the highest median rate, and
     ``peak_threads`` where it was measured.
     """
 
@@ -73,12 +74,19 @@ def fit(sweep: Mapping[int, Sequence[float]]) -> Saturation:
         threads=threads,
         rates=rates,
         knee=_knee(sweep, threads),
-        closed=rates[-1] < rates[-2] * (1 + GROWING),
+        closed=_closed(threads, rates),
         peak=rates[top],
         peak_threads=threads[top],
         amdahl=_fitted(threads, rates, quadratic=False),
         usl=_fitted(threads, rates, quadratic=True),
     )
+
+
+def _closed(threads: Sequence[int], rates: Sequence[float]) -> bool:
+    """Whether the last step brought next to nothing of what so many more threads would bring at best."""
+    before = max((i for i, count in enumerate(threads) if count * STEP <= threads[-1]), default=0)
+    ideal = threads[-1] / threads[before] - 1
+    return rates[-1] / rates[before] - 1 < GROWING * ideal
 
 
 def _law(rate: float, sigma: float, kappa: float, threads: float) -> float:

@@ -8,9 +8,12 @@ whole of every call.
 The devices sleep for their service time, as a client that waits for the network does; a sleep ends late, so what
 one thread gets is the measure of what several should get.
 
+The knee is the product's own: its fit of a sweep, and its search, which doubles the threads until that brings nothing.
+
 Usage: ``python benchmarks/emulated.py [--rounds 5]``
-Exit status 1 when the knee is off by more than 5 %, the loss is not seen where it was, 32 threads do less than the
-work of 31, or 256 sessions less than 0.95 of theirs.
+Exit status 1 when the knee is off by more than 5 %, the sweep is not said to have stopped growing, the search stops
+before the knee or long after it, the loss is not seen where it was, 32 threads do less than the work of 31, or 256
+sessions less than 0.95 of theirs.
 """
 
 from __future__ import annotations
@@ -27,8 +30,10 @@ from device_here import print_load, require_device
 from theirs import session_of
 
 from workbench.cryptoki import C, Module, SessionHandle, allow_all
-from workbench.measure import Device, Emulated, drive, timeline
+from workbench.measure import Device, Emulated, drive, fit, timeline
 from workbench.measure.drivers import kernel
+from workbench.measure.knee import MOST, next_threads
+from workbench.measure.measurement import LOOKS
 
 HA = Device(service=10e-3, jitter=2e-3, nodes=2, capacity=4)
 KNEE_LIMIT = 0.05
@@ -50,20 +55,34 @@ def medians(device: Emulated, threads: Sequence[int], rounds: int) -> list[float
 
 
 def knee(rounds: int) -> bool:
-    """Where the line of the best rate per thread meets the plateau."""
+    """What the product makes of a sweep whose truth is known, and where its search for the knee stops."""
     truth = HA.nodes * HA.capacity
     with Emulated(HA) as device:
-        rates = medians(device, THREADS, rounds)
-    plateau = float(np.median([r for count, r in zip(THREADS, rates, strict=True) if count > truth]))
-    found = plateau / max(r / count for count, r in zip(THREADS, rates, strict=True))
-    passed = abs(found / truth - 1) <= KNEE_LIMIT
+        found = [[rate(device, count) for count in THREADS] for _ in range(rounds)]
+        looked = searched(device)
+    sweep = fit(dict(zip(THREADS, zip(*found, strict=True), strict=True)))
     print(f"two nodes of {HA.capacity} places, {HA.service * 1e3:g} ms ± {HA.jitter * 1e3:g} ms")
-    print("  threads      " + "".join(f"{count:>8}" for count in THREADS))
-    print("  per second   " + "".join(f"{found_rate:>8.0f}" for found_rate in rates))
+    print("  threads      " + "".join(f"{count:>8}" for count in sweep.threads))
+    print("  per second   " + "".join(f"{median:>8.0f}" for median in sweep.rates))
     print(
-        f"  knee: {found:.2f} threads, truth {truth}; capacity {plateau:.0f} per second, truth {HA.rate:.0f}"
+        f"  knee: {sweep.knee.value:.2f} threads ({sweep.knee.low:.2f} to {sweep.knee.high:.2f}), truth {truth}; "
+        f"at most {sweep.peak:.0f} per second, truth {HA.rate:.0f}"
     )
-    return said(passed, f"the knee within {KNEE_LIMIT:.0%}")
+    right = said(abs(sweep.knee.value / truth - 1) <= KNEE_LIMIT, f"the knee within {KNEE_LIMIT:.0%}")
+    right = said(sweep.closed, "the growth was seen to end") and right
+    print("  searched     " + "".join(f"{count:>8}" for count in looked))
+    print("  per second   " + "".join(f"{best:>8.0f}" for best in looked.values()))
+    # a doubling without growth ends at 16; the second one, which makes sure, at 32
+    past = truth <= max(looked) / 2 and max(looked) <= 4 * truth
+    return said(past, f"the search stopped at {max(looked)}, past the knee and soon after it") and right
+
+
+def searched(device: Emulated) -> dict[int, float]:
+    """Threads doubled as ``threads: knee`` does it, to the end: the rate at each number, the better of two looks."""
+    rates: dict[int, float] = {}
+    while (threads := next_threads(rates, MOST)) is not None:
+        rates[threads] = max(rate(device, threads) for _ in range(LOOKS))
+    return rates
 
 
 def loss() -> bool:

@@ -79,8 +79,12 @@ class Case:
             raise WorkbenchError(
                 f"case {self.name!r}: {self.operation} is one call, and the clock is on all of it"
             )
-        if self.payload < 0 or self.output < 0 or self.parts < 0 or self.parts > max(1, self.payload):
-            raise WorkbenchError(f"case {self.name!r}: payload, output and parts are no such numbers")
+        if min(self.payload, self.output, self.parts) < 0:
+            raise WorkbenchError(f"case {self.name!r}: payload, output and parts are numbers from 0 on")
+        if self.parts > max(1, self.payload):
+            raise WorkbenchError(
+                f"case {self.name!r}: {self.parts} parts need {self.parts} bytes or more, not {self.payload}"
+            )
 
     @property
     def calls(self) -> tuple[str, ...]:

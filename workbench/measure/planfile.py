@@ -6,6 +6,7 @@ then holds the place (``{key}``, ``{payload}``, ``{residency}``, ``{parts}``) wh
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ from typing import Any
 
 import attrs
 
+from workbench import spec
+from workbench.cryptoki.attributes import numbered
 from workbench.faults import WorkbenchError
 from workbench.measure.plan import Case, Plan
 from workbench.tokens.toml_table import TomlTable, parse_toml
@@ -68,7 +71,7 @@ def plan_named(name: str) -> Plan:
 def read_plan(path: Path) -> Plan:
     """The plan in a TOML file; it has the file's name.
 
-    Errors: ``WorkbenchError`` with the file, the table and the key.
+    Errors: ``WorkbenchError`` with the file, the table, and the key or the case.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -133,7 +136,7 @@ def _cases(table: TomlTable) -> Iterator[Case]:
     lists = {axis: _axis(table, axis) for axis in SWEPT}
     single: dict[str, Any] = {
         "operation": table.text("operation"),
-        "mechanism": table.text("mechanism"),
+        "mechanism": table.parsed("mechanism", _mechanism),
         "output": table.integer("output", 0, LARGEST + (1 << 16)),
         "iv": table.text("iv"),
         "timed": table.text("timed"),
@@ -148,10 +151,24 @@ def _cases(table: TomlTable) -> Iterator[Case]:
             "payload": 0,
             "output": _room(table, chosen.get("payload")),
         }
+        named = _named(table, name, lists, chosen)
         try:
-            yield Case(**{**defaults, **settings, **chosen}, name=_named(table, name, lists, chosen))
-        except WorkbenchError as error:
-            raise WorkbenchError(f"{table.file}: {error}") from None
+            yield Case(**{**defaults, **settings, **chosen}, name=named)
+        except WorkbenchError as error:  # it names the case, and what is wrong there
+            raise WorkbenchError(f"{table.file}: [{table.name}] {error}") from None
+
+
+def _mechanism(name: str) -> str:
+    """The name, of the standard or a vendor's number (``CKM_0x80000123``)."""
+    try:
+        if name.startswith("CKM_"):
+            numbered(name)
+            return name
+    except KeyError:
+        pass
+    known = [constant.name for constant in spec.constants("CKM")]
+    near = difflib.get_close_matches(name.upper(), known, n=3, cutoff=0.0)
+    raise WorkbenchError(f"no mechanism is named {name!r}; nearest: {', '.join(near)}")
 
 
 def _room(table: TomlTable, payload: object) -> int:

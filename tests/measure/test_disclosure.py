@@ -119,6 +119,16 @@ def test_tokens_that_keep_their_keys_elsewhere_are_told_apart() -> None:
     assert told == "token objects (tpm), session objects (softhsm, nss)"
 
 
+@pytest.mark.parametrize("share,local", [(0.45, True), (0.55, False)])
+def test_what_takes_less_than_half_the_round_trip_was_answered_by_the_library(
+    tmp_path: Path, share: float, local: bool
+) -> None:
+    made = [row("far", round, 2000, p50_ns=share * 1e6) for round in range(3)]
+    (line,) = written(tmp_path / "run", made, disclosure={"far": {"round_trip_ns": 1e6}}).lines
+    sentence = "answered by the client library: in less than half the round trip to the device"
+    assert (line.local, sentence in line.warnings) == (local, local)
+
+
 def test_the_foot_of_a_plot_has_every_token_and_the_reminder(tmp_path: Path) -> None:
     seen = [
         {"name": "round trip", "value": "812 µs, C_GenerateRandom of 8 bytes", "how": "measured"},

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import attrs
 import pytest
+import typer
 
 from workbench import spec
+from workbench.cli.application import app
 from workbench.faults import WorkbenchError
 from workbench.measure import CASES, KEYS, PLANS, Choices, Plan, plan_named
 from workbench.measure.finished import plan_of
-from workbench.measure.planfile import parse_size, read_plan, size_text
+from workbench.measure.operations import OPERATIONS
+from workbench.measure.plan import MOST_THREADS, WITH_KEY, WITH_MECHANISM
+from workbench.measure.planfile import CASE_KEYS, LARGEST, PLAN_KEYS, parse_size, read_plan, size_text
 from workbench.measure.steps import length
 
 SWEEP = """\
@@ -228,3 +232,29 @@ def test_a_choice_that_the_plan_has_no_use_for_is_one_sentence(
 ) -> None:
     with pytest.raises(WorkbenchError, match=sentence):
         choices.of(PLANS[plan])
+
+
+def documented() -> str:
+    """The table of operations in docs/plans.md, from the names in the code."""
+    lines = ["| operation | calls | the case names |", "|---|---|---|"]
+    for name, calls in OPERATIONS.items():
+        named = [what for what, of in (("mechanism", WITH_MECHANISM), ("key", WITH_KEY)) if name in of]
+        lines.append(f"| `{name}` | {', '.join(calls)} | {' and '.join(named)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_documentation_has_every_operation_key_and_limit() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
+    assert documented() in text
+    keys = text.partition("Keys: ")[2].partition(".\n")[0]
+    assert "".join(keys.split()).replace("`", "").split(",") == list(KEYS)
+    assert f"{MOST_THREADS} threads" in text
+    assert f"{size_text(LARGEST)} of data" in text
+    assert [name for name in (*PLAN_KEYS, *CASE_KEYS) if f"`{name}`" not in text] == []
+
+
+def test_the_documentation_has_every_option_of_bench() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
+    (command,) = [one for one in typer.main.get_command(app).commands.items() if one[0] == "bench"]
+    options = [option for one in command[1].params for option in (*one.opts, *one.secondary_opts)]
+    assert [option for option in options if option not in text] == []

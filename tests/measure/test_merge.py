@@ -148,6 +148,10 @@ def test_a_block_whose_latencies_did_not_come_over_keeps_its_figures(tmp_path: P
     [
         ({"seed": 2}, "differ in their seed"),
         ({"tokens": {"nss": "nss"}}, "differ in their tokens"),
+        (
+            {"drivers": ["cffi-abi"]},
+            "differ in their drivers: .* the same plan, tokens, --driver and --start-at",
+        ),
         ({"appointment": {"slot_s": 3.0}}, "differ in their appointment"),
     ],
 )

@@ -89,7 +89,7 @@ def _check(parts: Sequence[Part]) -> None:
             if run.meta[what] != first.meta[what]:
                 raise WorkbenchError(
                     f"{run.path} and {first.path} differ in their {what}: hosts that measure together are given "
-                    "the same plan, tokens and --start-at"
+                    "the same plan, tokens, --driver and --start-at"
                 )
     paths = [part.run.path.resolve() for part in parts]
     if len(set(paths)) < len(paths):

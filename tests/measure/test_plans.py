@@ -13,6 +13,7 @@ from workbench import spec
 from workbench.cli.application import app
 from workbench.faults import WorkbenchError
 from workbench.measure import CASES, KEYS, PLANS, Choices, Plan, plan_named
+from workbench.measure.changes import LEAST_ROUNDS
 from workbench.measure.finished import plan_of
 from workbench.measure.operations import OPERATIONS
 from workbench.measure.plan import MOST_THREADS, WITH_KEY, WITH_MECHANISM
@@ -249,6 +250,7 @@ def test_the_documentation_has_every_operation_key_and_limit() -> None:
     keys = text.partition("Keys: ")[2].partition(".\n")[0]
     assert "".join(keys.split()).replace("`", "").split(",") == list(KEYS)
     assert f"{MOST_THREADS} threads" in text
+    assert f"needs {LEAST_ROUNDS} rounds or more" in text
     assert f"{size_text(LARGEST)} of data" in text
     assert [name for name in (*PLAN_KEYS, *CASE_KEYS) if f"`{name}`" not in text] == []
 

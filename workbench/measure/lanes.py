@@ -33,11 +33,11 @@ Ts = TypeVarTuple("Ts")
 
 
 class Lost(Exception):
-    """There is no figure: ``outcome`` and ``detail`` as they stand in a row."""
+    """There is no figure: ``outcome`` and ``detail`` as they stand in a row; ``code``: what the token answered (CKR)."""
 
-    def __init__(self, outcome: str, detail: str = "") -> None:
-        super().__init__(outcome, detail)
-        self.outcome, self.detail = outcome, detail
+    def __init__(self, outcome: str, detail: str = "", code: str = "") -> None:
+        super().__init__(outcome, detail, code)
+        self.outcome, self.detail, self.code = outcome, detail, code
 
 
 class Lane:
@@ -202,7 +202,7 @@ class Lane:
             self._mourn(case, room)
             raise Lost(f"no answer within {error.seconds:g} s", "the worker was killed") from None
         except CryptokiError as error:
-            raise Lost("failed", f"{error.function} answered {error.name}") from None
+            raise Lost("failed", f"{error.function} answered {error.name}", error.name) from None
         except (WorkerFailed, OSError) as error:
             raise Lost("failed", str(error)) from None
         except PolicyRefusal as error:

@@ -287,7 +287,8 @@ class Measurement:
                 made = place.lane.block(case, place.driver, threads, seconds, self.plan.warmup)
             except Lost as error:
                 # no more sessions, or no more of the budget: that is what is looked for
-                self.writer.append(attrs.evolve(row, outcome=error.outcome, detail=error.detail))
+                outcome = "refused" if error.code == "CKR_SESSION_COUNT" else error.outcome
+                self.writer.append(attrs.evolve(row, outcome=outcome, detail=error.detail))
                 return None
             row = filled(row, made, seconds)
             self.writer.append(row)

@@ -219,6 +219,7 @@ def block_at(
     token: Token, start_ns: int, case: Case, seconds: float, warmup: float, driver: str, rate: float
 ) -> Block:
     """One block of one thread that begins at a moment of CLOCK_MONOTONIC, which all processes have in common."""
+    _open_sessions(token, 1)
     job = _job(token, case, 0)
     time.sleep(max(0.0, (start_ns - time.monotonic_ns()) / 1e9))
     return _summed(_driven(token, [job], seconds, warmup, 0, driver, rate))
@@ -243,9 +244,18 @@ def together(blocks: Sequence[Block]) -> Block:
 
 
 def _open_sessions(token: Token, count: int) -> None:
-    """A session for each thread. The first one logs in; the token is not asked for more than its policy allows."""
-    while len(_stage.sessions) < min(count, token.policy.most_sessions):
-        _stage.sessions.append(token.session())
+    """A session for each thread. The first one logs in; the token is not asked for more than its policy allows.
+
+    Where the token has fewer, those that were opened in vain are closed: others of the run may need them.
+    """
+    before = len(_stage.sessions)
+    try:
+        while len(_stage.sessions) < min(count, token.policy.most_sessions):
+            _stage.sessions.append(token.session())
+    except (CryptokiError, PolicyRefusal):
+        while len(_stage.sessions) > before:
+            _stage.sessions.pop().close()
+        raise
 
 
 def _driven(

@@ -1,0 +1,94 @@
+"""A token with few sessions, as devices are: SoftHSM behind a library that gives three to a process."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from programs import brought_up, compiler
+
+from workbench.cryptoki import errors
+from workbench.measure import CASES, Plan, bench, subject
+from workbench.measure.drivers import default_driver
+from workbench.spec.declarations import cdef
+from workbench.workers import Worker
+
+pytestmark = pytest.mark.notebook  # workers and whole runs
+
+SIGN = CASES["ECDSA P-256 sign"]
+LIMIT = 3  # a search looks at one thread and at two, and then at four whatever it saw
+SOURCE = r"""
+#include <dlfcn.h>
+#include <stddef.h>
+#include "cryptoki.h"
+
+static CK_FUNCTION_LIST *real, ours;
+static int open_now;
+
+static CK_RV open_one(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify, CK_SESSION_HANDLE *session)
+{
+    CK_RV rv = open_now < LIMIT ? real->C_OpenSession(slot, flags, application, notify, session) : 0xb1;
+    open_now += rv == 0;
+    return rv;
+}
+
+static CK_RV close_one(CK_SESSION_HANDLE session)
+{
+    CK_RV rv = real->C_CloseSession(session);
+    open_now -= rv == 0;
+    return rv;
+}
+
+CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
+{
+    void *library = dlopen(TARGET, RTLD_NOW | RTLD_LOCAL);
+    CK_RV (*get)(CK_FUNCTION_LIST **) = (CK_RV (*)(CK_FUNCTION_LIST **))dlsym(library, "C_GetFunctionList");
+    CK_RV rv = get(&real);
+
+    ours = *real;
+    ours.C_OpenSession = open_one;
+    ours.C_CloseSession = close_one;
+    ours.C_GetFunctionList = C_GetFunctionList;
+    *list = &ours;
+    return rv;
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox softhsm, behind the limit."""
+    target = brought_up("softhsm").module
+    (tmp_path / "cryptoki.h").write_text(cdef(), encoding="utf-8")
+    (tmp_path / "limited.c").write_text(SOURCE, encoding="utf-8")
+    made = tmp_path / "limited.so"
+    command = [compiler(), "-shared", "-fPIC", f"-DLIMIT={LIMIT}", f'-DTARGET="{target}"', f"-I{tmp_path}"]
+    subprocess.run([*command, str(tmp_path / "limited.c"), "-o", str(made), "-ldl"], check=True)
+    monkeypatch.setenv("WORKBENCH_SOFTHSM_MODULE", str(made))
+
+
+def test_the_sessions_that_were_too_few_are_given_back() -> None:
+    with Worker("softhsm") as worker:
+        assert worker.run(subject.prepare, SIGN, default_driver()).outcome == "ok"
+        with pytest.raises(errors.error_class("CKR_SESSION_COUNT")):
+            worker.run(subject.block, SIGN, 4, 0.01, 0.0, 0, default_driver())
+        worker.run(subject.provenance)  # opens one
+        made = worker.run(subject.block, SIGN, 3, 0.01, 0.0, 0, default_driver())
+    assert made.successes > 0
+
+
+def test_a_search_that_ends_where_the_sessions_end_is_no_failure(tmp_path: Path) -> None:
+    plan = Plan("knee", (SIGN, CASES["SHA-256 1 KiB"]), threads="knee", rounds=1, seconds=0.02, warmup=0)
+    run = bench(plan, ["softhsm"], out=tmp_path / "runs")
+    assert run.failed == ()
+    ended = [row for row in run.rows if row.kind == "search" and row.threads == 4]
+    assert [row.outcome for row in ended] == ["refused"] * 2
+    assert all("CKR_SESSION_COUNT" in row.detail for row in ended)
+    assert [(line.threads, line.outcome) for line in run.lines] == [(1, "ok"), (2, "ok")] * 2
+
+
+def test_more_threads_than_sessions_that_were_asked_for_are_a_failure(tmp_path: Path) -> None:
+    plan = Plan("four", (SIGN,), threads=(1, 4), rounds=1, seconds=0.02, warmup=0)
+    run = bench(plan, ["softhsm"], out=tmp_path / "runs")
+    assert [(row.kind, row.threads, row.outcome) for row in run.failed] == [("block", 4, "failed")]

@@ -42,6 +42,15 @@ def test_a_pace_and_a_single_session_are_enough_for_a_run(somebody: Somebodys, t
     assert (asked["C_OpenSession"], asked["C_GenerateRandom"]) == (1, 1 + 2 * 4)
 
 
+def test_a_small_budget_is_left_to_the_run(somebody: Somebodys, tmp_path: Path) -> None:
+    somebody.configure("budget = { max_operations = 30 }")
+    rows, told = somebody.run(benched, PLAN, tmp_path / "runs")
+    assert [row.successes for row in rows if row.measured and row.kind == "block"] == [
+        30 - 5
+    ]  # after the pilot
+    assert "30 operations" in told["facts"][0]["value"]
+
+
 def test_an_odd_operation_is_left_over_by_two_threads(somebody: Somebodys, tmp_path: Path) -> None:
     somebody.configure("budget = { max_operations = 999 }")
     plan = Plan("two", PLAN.cases, threads=(2,), rounds=3, seconds=5.0, warmup=0)

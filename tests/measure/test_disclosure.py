@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import attrs
 import pytest
 from written import CASE, row, written
 
-from workbench.cryptoki import C, Module, allow_all
+from workbench.cryptoki import C, Module, Policy, allow_all
 from workbench.measure import facts
 from workbench.measure.disclosure import (
     LICENCE,
@@ -70,6 +71,25 @@ def test_a_device_behind_a_link_shows_its_round_trip(monkeypatch: pytest.MonkeyP
     assert round_trip is not None
     assert round_trip >= 2e6
     assert said.endswith("C_GenerateRandom of 8 bytes")
+
+
+class Pondering(Policy):
+    """A policy that takes its time, as one that keeps an account does."""
+
+    name, read_write, attentive = "pondering", True, True
+
+    def check(self, function: str, arguments: object) -> None:
+        time.sleep(0.005)
+
+
+@pytest.mark.skipif(kernel() is None, reason="the null module is not built")
+def test_what_the_policy_needs_is_no_round_trip() -> None:
+    module = Module.load(kernel().__file__)
+    module.vouch(0, Pondering())
+    session = C.OpenSession(module, 0, "CKF_SERIAL_SESSION")
+    round_trip, _ = measured_round_trip(session)
+    C.CloseSession(session)
+    assert round_trip is None or round_trip < 5e6
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,22 @@ def test_the_load_kernel_ends_with_the_budget(somebody: Somebodys) -> None:
     assert "50 operations" in by_hand
 
 
+def paced_within(count: int) -> int:
+    token = tokens.open("device")
+    with token.session(login=False) as s:
+        job = Job.on(s.handle, Work("random", capacity=8))
+        made = drive_within(token.policy, [job], seconds=0.2, count=count, driver="c-kernel", samples=100)
+        return made[0].successes
+
+
+def test_a_token_slower_than_its_pace_does_not_hold_the_block_for_ever(somebody: Somebodys) -> None:
+    somebody.faults.write_text("slow C_GenerateRandom 0 100\n")
+    somebody.configure("budget = { max_rate = 50 }")
+    assert 1 <= somebody.run(paced_within, 40) <= 20
+    somebody.forget()
+    assert somebody.run(paced_within, 0) == 1
+
+
 def two_threads_within() -> tuple[int, str, str]:
     token = tokens.open("device")
     with token.session(login=False) as first, token.session(login=False) as second:

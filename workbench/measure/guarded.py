@@ -35,6 +35,8 @@ LOOPS = {
     "production": frozenset({"sign", "encrypt", "digest", "random"}),
 }
 
+LATE = 1.0  # seconds that a machine may be late with paced calls, before there are enough of them
+
 
 def opening_cost(keys: int) -> Cost:
     """What opening a token in production, finding so many named keys and leaving it again ask of it."""
@@ -125,7 +127,7 @@ def drive_within(
     if policy.paced:
         if len(jobs) > 1:
             raise PolicyRefusal("a token whose budget sets the pace is measured with one thread")
-        return [_paced(policy, calls, jobs[0], count, driver)]
+        return [_paced(policy, calls, jobs[0], seconds, count, driver)]
     left = policy.reserve(calls)
     allowed = left // len(jobs)
     if not allowed:  # 0 would be no limit at all
@@ -149,9 +151,14 @@ def drive_within(
     return made
 
 
-def _paced(policy: Policy, calls: Mapping[str, int], job: Job, count: int, driver: str) -> ThreadResult:
+def _paced(
+    policy: Policy, calls: Mapping[str, int], job: Job, seconds: float, count: int, driver: str
+) -> ThreadResult:
+    """At least one call, and ``count`` of them unless the token needs much longer than its pace would."""
     made: list[ThreadResult] = []
-    for _ in range(count):
+    # the pace alone fills the block, and a busy machine is late now and then
+    enough = time.monotonic() + 2 * seconds + LATE if seconds else float("inf")
+    while not made or (len(made) < count and time.monotonic() < enough):
         policy.reserve(calls)  # waits until the next call is due
         made += drive([job], count=1, driver=driver, give_up=1, reserved=True)
         policy.spent(calls, 1, merged_errors(made[-1:]), _median(made[-1:]), (job.kind, 1))

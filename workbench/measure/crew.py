@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 
+from workbench.cryptoki import CryptokiError
 from workbench.measure import subject
 from workbench.measure.plan import Case
 from workbench.measure.subject import Block, Preparation
@@ -39,7 +40,22 @@ class Crew:
     def block(
         self, case: Case, threads: int, seconds: float, warmup: float, rate: float, timeout: float
     ) -> Block:
-        """One block of so many processes, from one start. Errors: those of ``Worker.run``."""
+        """One block of so many processes, from one start. Errors: those of ``Worker.run``.
+
+        Where the token has no sessions for so many, those that were started in vain end, and give theirs back.
+        """
+        before = len(self._members)
+        try:
+            return self._block(case, threads, seconds, warmup, rate, timeout)
+        except CryptokiError:
+            for member in self._members[before:]:
+                member.worker.close()
+            del self._members[before:]
+            raise
+
+    def _block(
+        self, case: Case, threads: int, seconds: float, warmup: float, rate: float, timeout: float
+    ) -> Block:
         members = self._gather(threads)
         for member in members:
             self._prepared(member, case, timeout)

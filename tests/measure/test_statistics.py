@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.measure.stats import mean, median_interval, median_ratio, pack, paired_ratio, percentiles, pool
+from workbench.measure.stats import (
+    mean,
+    median_interval,
+    median_ratio,
+    pack,
+    paired_ratio,
+    percentiles,
+    pool,
+    reached,
+)
 
 latencies = st.lists(st.integers(1, 2**40), min_size=1, max_size=300)
 rates = st.lists(st.floats(1.0, 1e7), min_size=3, max_size=30)
@@ -51,6 +60,14 @@ def test_pooling_two_blocks_is_packing_their_calls_together(a: list[int], b: lis
 
 def test_no_latencies_give_no_percentiles() -> None:
     assert all(math.isnan(value) for value in percentiles(pool([]), [50, 100]))
+
+
+@pytest.mark.parametrize("values", [3, 5, 7])
+def test_an_interval_of_few_values_has_the_level_that_is_said_of_it(values: int) -> None:
+    drawn = np.random.default_rng(1).normal(size=(300, values))
+    held = np.mean([0.0 in median_interval(row, level=0.999) for row in drawn])
+    assert held == pytest.approx(reached(0.999, values), abs=0.05)
+    assert reached(0.999, 11) == 0.999
 
 
 @given(rates)

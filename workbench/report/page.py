@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench import measure
 from workbench.faults import WorkbenchError
+from workbench.measure.gate import change_text
 from workbench.notebook import read_verdicts
 from workbench.notebook.page import base_style
 from workbench.report import words
@@ -46,6 +47,8 @@ def write(out: Path, verdicts_dir: Path | None = None, runs: Sequence[Path] = ()
         style=base_style() + ENVIRONMENT.get_template("report.css").render(),
         words=words,
         facts=measure.facts,
+        against=_against,
+        change_text=change_text,
         link=lambda target: _link(path, target),
     )
     try:
@@ -54,6 +57,12 @@ def write(out: Path, verdicts_dir: Path | None = None, runs: Sequence[Path] = ()
     except OSError as error:
         raise WorkbenchError(f"cannot write the report to {path}: {error.strerror}") from None
     return path
+
+
+def _against(run: measure.Run) -> list[measure.Comparison]:
+    """Every other token of the run against the first; none where no line of the two can be compared."""
+    found = [measure.compare_tokens(run, token) for token in run.tokens[1:]]
+    return [comparison for comparison in found if any(line.judged for line in comparison.lines)]
 
 
 def _link(page: Path, target: Path | None) -> str | None:

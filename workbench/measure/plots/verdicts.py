@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import NullLocator
 
 from workbench.faults import WorkbenchError
+from workbench.measure.changes import SURE
 from workbench.measure.plots.canvas import COLOURS, blank, plain_axis
+from workbench.measure.stats import reached
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +35,7 @@ TITLES = {"throughput": "throughput", "p50": "p50", "cpu": "CPU"}
 
 
 def comparison_figure(comparison: Comparison, run: Run | None = None) -> Figure:
-    """The ratio of every quantity to the baseline (log scale), with 99.9 % interval, over what would not count.
+    """The ratio of every quantity to the baseline (log scale), with its interval, over what would not count.
 
     The shaded bar is the threshold: a change counts when its interval leaves 1 out and its mark is beyond the bar.
     ``run``: whose foot is drawn. Errors: ``WorkbenchError`` where nothing can be compared.
@@ -45,6 +47,8 @@ def comparison_figure(comparison: Comparison, run: Run | None = None) -> Figure:
     axes = figure.add_subplot()
     plain_axis(axes)
     labels = []
+    several = [what for what in ("token", "driver") if len({getattr(line, what) for line, _ in rows}) > 1]
+    level = reached(SURE, min(line.rounds for line, _ in rows))
     for place, (line, change) in enumerate(rows):
         marker, colour = MARKS[change.verdict]
         ratio, threshold = change.ratio, change.threshold
@@ -56,13 +60,14 @@ def comparison_figure(comparison: Comparison, run: Run | None = None) -> Figure:
             (max(ratio.high, 1 + threshold), place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7.5,
         )  # fmt: skip
         threads = f"{line.threads} thread{'s' if line.threads > 1 else ''}"
-        labels.append(f"{line.case}, {threads}: {TITLES[change.quantity]}")
+        place_of = ", ".join([line.case, threads, *(getattr(line, what) for what in several)])
+        labels.append(f"{place_of}: {TITLES[change.quantity]}")
     axes.set_yticks(range(len(rows)), labels, fontsize=7.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.axvline(1, color="#8a8f98", linewidth=1)
     _scale(axes, [value for _, change in rows for value in (change.ratio.low, change.ratio.high)])
     axes.set_xlabel(
-        f"against {comparison.baseline} (log scale; bar: 99.9 % interval; shaded: does not count)",
+        f"against {comparison.baseline} (log scale; bar: {100 * level:.3g} % interval; shaded: does not count)",
         fontsize=8.5,
     )
     return figure

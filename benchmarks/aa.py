@@ -6,9 +6,13 @@ that every comparison has. Then so many verdicts on nothing planted, of which at
 on the null module (which is given some microseconds of counted work, and exactly 3 % more of it), 6 % on SoftHSM
 (ECDSA P-256). Both kinds take turns, so that both meet the same moods of the machine.
 
+Those verdicts are taken in one process, on blocks of 5 ms. What users get is taken from whole runs of a plan that
+comes along, in workers, by this machine's calibration: so many runs of SoftHSM named twice are compared as ``workbench
+compare`` does, and their false verdicts are told beside the others. They decide nothing: there are too few of them.
+
 Every verdict is written to a file before the next one, so a run that was ended goes on where it stopped.
 
-Usage: ``python benchmarks/aa.py [--repeats 100] [--rounds 60] [--milliseconds 5] [--out runs/aa.jsonl]``
+Usage: ``python benchmarks/aa.py [--repeats 100] [--rounds 60] [--milliseconds 5] [--runs 20] [--out runs/aa.jsonl]``
 Exit status 1 when there are too many false verdicts, or a slowdown is found too seldom.
 """
 
@@ -18,18 +22,23 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 from planted import SUBJECTS, Subject, subject, thresholds_of, verdict
 
+from workbench.measure import bench, calibration, compare_tokens
 from workbench.measure.comparison import QUANTITIES, Change
 
 PLANTED = {"null": 0.03, "softhsm": 0.06}
 NOISE_REPEATS = 30
+SILENT = ("no difference shown", "no verdict")
+PLAN, CASES = "quick", ("ECDSA P-256 sign", "SHA-256 1 KiB", "random 32 B")
 FALSE, FOUND = 0.02, 0.95  # of the repeats
 
 
@@ -122,6 +131,32 @@ def trial(name: str, log: Log, options: argparse.Namespace) -> bool:
     return len(false) <= FALSE * len(same) and len(found) >= FOUND * len(slower) and not wrong
 
 
+def whole_runs(count: int, log: Log) -> None:
+    """Verdicts on whole runs of one token named twice; told, and not judged."""
+    if not count:
+        return
+    known = calibration.stored() or calibration.calibrate("softhsm")
+
+    def look() -> dict[str, Any]:
+        begin = time.perf_counter()
+        with tempfile.TemporaryDirectory() as out:
+            run = bench(PLAN, ["softhsm", "softhsm"], cases=CASES, out=out)
+            found = compare_tokens(attrs.evolve(run, meta=run.meta | {"calibration": known}))
+        verdicts = {f"{line.case}, {line.threads}": line.verdict for line in found.lines}
+        return {"seconds": time.perf_counter() - begin, "load": os.getloadavg()[0], "verdicts": verdicts}
+
+    made = [log.once(("softhsm", "run", n), look) for n in range(count)]
+    shown = [[v for v in one["verdicts"].values() if v not in SILENT] for one in made]
+    lines = sum(len(one["verdicts"]) for one in made)
+    silent = sum(verdict == "no verdict" for one in made for verdict in one["verdicts"].values())
+    print(
+        f"whole runs of plan {PLAN}: false verdicts in {sum(map(bool, shown))} of {len(made)} "
+        f"({sum(map(len, shown))} of {lines} lines; {silent} without a verdict); "
+        f"a run takes {np.median([one['seconds'] for one in made]):.1f} s; "
+        f"load {np.median([one['load'] for one in made]):.1f}"
+    )
+
+
 def main() -> int:
     """Run the trials that are asked for."""
     parser = argparse.ArgumentParser(description="A verdict's false alarms and misses.")
@@ -129,10 +164,12 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=60, help="pairs of blocks in one verdict")
     parser.add_argument("--milliseconds", type=float, default=5.0, help="length of a block")
+    parser.add_argument("--runs", type=int, default=20, help="whole runs of SoftHSM named twice")
     parser.add_argument("--out", type=Path, default=Path("runs/aa.jsonl"))
     options = parser.parse_args()
     log = Log(options.out, {"rounds": options.rounds, "milliseconds": options.milliseconds})
     right = [trial(name, log, options) for name in options.subject or SUBJECTS]
+    whole_runs(options.runs, log)
     print("pass" if all(right) else "FAIL")
     return 0 if all(right) else 1
 

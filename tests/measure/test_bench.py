@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
@@ -77,6 +78,16 @@ def test_the_tokens_take_turns_within_each_round_in_a_recorded_order(run: Run) -
         assert (first.position, second.position) == (0, 1)
     assert len({row.token for row in blocks[::2]}) == 2  # each was first now and then
     assert run.meta["seed"] == 1
+
+
+def test_the_floors_stand_among_the_blocks(run: Run) -> None:
+    """Three rounds have one floor each: what disturbs the machine later is seen as well."""
+    floors = [(one, after) for one, after in pairwise(run.rows) if one.kind == "floor"]
+    assert len(floors) == 3 * 2 * len({case.operation for case in FAST.cases}) * 2
+    for floor, block in floors:
+        assert block.kind == "block"
+        for name in ("token", "operation", "threads", "driver", "round"):
+            assert getattr(floor, name) == getattr(block, name)
 
 
 def test_the_throughput_of_a_block_is_its_successes_over_wall_time(run: Run) -> None:

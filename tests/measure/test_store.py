@@ -89,6 +89,18 @@ def test_threads_that_never_wait_and_had_no_cpu_tell_of_a_busy_machine(tmp_path:
     assert "60%" in warning
 
 
+@pytest.mark.parametrize(
+    "operations, told", [(("sign", "digest", "random", "seed"), True), (("sign",), False)]
+)
+def test_a_machine_that_is_busy_in_one_round_is_told_where_enough_floors_saw_it(
+    tmp_path: Path, operations: tuple[str, ...], told: bool
+) -> None:
+    rows = [row("a", r, 1000) for r in range(3)]
+    for r, cpu in enumerate((0.1, 0.1, 0.06)):
+        rows += [row("a", r, 1e7, kind="floor", case="", cpu_s=cpu, operation=name) for name in operations]
+    assert any("for 60%" in warning for warning in written(tmp_path / "run", rows).warnings) == told
+
+
 def test_littles_law_is_checked(tmp_path: Path) -> None:
     def line(rate: float) -> tuple[str, ...]:
         rows = [row("a", r, rate, threads=2) for r in range(6)]

@@ -1,4 +1,4 @@
-"""The steps of one run, in order: opening, keys and pilots, the search for the knee, floors, and the blocks."""
+"""The steps of one run, in order: opening, keys and pilots, the search for the knee, and the blocks, floors among them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from workbench.measure.lanes import Lane, Lost
 from workbench.measure.operations import ALONE
 from workbench.measure.plan import Case, Plan
 from workbench.measure.provenance import Watch, machine, packages
-from workbench.measure.steps import MINIMUM_CALLS, Place, Step, filled, length, now
+from workbench.measure.steps import MINIMUM_CALLS, Floor, Place, Step, filled, length, now, with_floors
 from workbench.measure.store import Row, RunWriter
 
 __all__ = ["Measurement", "OnProgress", "Progress"]
 
-FLOOR_ROUNDS = 3
 FLOOR_SECONDS, FLOOR_WARMUP = 0.03, 0.01
 LOOKS = 2  # at each number of threads of a search: what disturbs one only ever takes away
 OnProgress = Callable[["Progress"], None]
@@ -64,7 +63,6 @@ class Measurement:
         self.plan, self.lanes, self.writer, self.seed, self.done = plan, lanes, writer, seed, done
         self.on_progress, self.on_announcement = on_progress, on_announcement
         self.places = [Place(lane, driver) for lane in lanes for driver in plan.drivers]
-        self.operations = tuple(dict.fromkeys(case.operation for case in plan.cases))
         self.counts: dict[tuple[Place, str], tuple[int, ...]] = {}
         self.clock = Clock()
         self.appointment: Appointment | None = None
@@ -137,24 +135,19 @@ class Measurement:
         lengths = self._prepare()
         for case in self.plan.cases:
             self._find_counts(case, lengths[case.name])
-        steps = [step for step in self._steps() if not self.done.has(step.row)]
+        order = [one for one in with_floors(self._steps(), self.plan.rounds) if self._to_do(one)]
+        steps = [one for one in order if isinstance(one, Step)]
         self._announce_blocks(steps, lengths)
-        floors = list(self._floors())
-        for step in steps:
-            self.clock.plan(step.kind, lengths[step.case.name] + self.plan.warmup)
-        for _ in floors:
-            self.clock.plan("floor", FLOOR_SECONDS + FLOOR_WARMUP)
-        self.total = self.taken + len(steps) + len(floors)
-        for row, lane in floors:
-            with self._timed("floor", FLOOR_SECONDS + FLOOR_WARMUP, f"floor of {row.operation}", row, lane):
-                self._floor(row, lane)
+        for one in order:
+            self.clock.plan(one.kind, self._seconds(one, lengths))
+        self.total = self.taken + len(order)
         if self.appointment is not None:
-            steps = self.appointment.begin(steps)
-        for step in steps:
-            seconds, row = lengths[step.case.name], step.row
-            text = f"round {step.round + 1}/{self.plan.rounds}: {step.case.name}"
-            with self._timed(step.kind, seconds + self.plan.warmup, text, row, step.place.lane):
-                self._block(step, row, seconds)
+            # blocks have times of their own then, and nothing goes between them
+            for floor in (one for one in order if isinstance(one, Floor)):
+                self._make(floor, lengths)
+            order = [*self.appointment.begin(steps)]
+        for one in order:
+            self._make(one, lengths)
         self._sweep()
 
     # --- before the blocks
@@ -310,20 +303,28 @@ class Measurement:
                     for position, place in enumerate(places):
                         yield Step(round, case, threads, place, position)
 
-    def _floors(self) -> Iterator[tuple[Row, Lane]]:
-        for place in self.places:
-            if place.driver.startswith("pykcs11") and not kernel():
-                continue  # there is no null module that PyKCS11 could load
-            for operation in self.operations:
-                cases = [case for case in self.plan.cases if case.operation == operation]
-                counts = {count for case in cases for count in self.counts.get((place, case.name), ())}
-                for threads in sorted(counts):
-                    for round in range(FLOOR_ROUNDS):
-                        row = Row(
-                            "floor", place.lane.label, "", operation, threads, "ok", place.driver, round
-                        )
-                        if not self.done.has(row):
-                            yield row, place.lane
+    def _to_do(self, one: Step | Floor) -> bool:
+        # there is no null module that PyKCS11 could load without the kernel
+        possible = isinstance(one, Step) or kernel() or not one.place.driver.startswith("pykcs11")
+        return bool(possible) and not self.done.has(one.row)
+
+    def _seconds(self, one: Step | Floor, lengths: Mapping[str, float]) -> float:
+        if isinstance(one, Floor):
+            return FLOOR_SECONDS + FLOOR_WARMUP
+        return lengths[one.case.name] + self.plan.warmup
+
+    def _make(self, one: Step | Floor, lengths: Mapping[str, float]) -> None:
+        """Measure a block, or a floor, and write its row."""
+        row, lane = one.row, one.place.lane
+        if isinstance(one, Floor):
+            text = f"floor of {one.operation}"
+        else:
+            text = f"round {one.round + 1}/{self.plan.rounds}: {one.case.name}"
+        with self._timed(one.kind, self._seconds(one, lengths), text, row, lane):
+            if isinstance(one, Floor):
+                self._floor(row, lane)
+            else:
+                self._block(one, row, lengths[one.case.name])
 
     def _floor(self, row: Row, lane: Lane) -> None:
         row = attrs.evolve(row, started=now())

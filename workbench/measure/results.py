@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ __all__ = ["Line", "Ratio", "Run", "load"]
 
 BUSY = 0.5  # load per core before the run
 IDLE_SHARE = 0.9  # of its wall time a thread on the null module is on a CPU: it never waits for anything
+FEW_FLOORS = 4  # with fewer in a round, one that was disturbed by chance would speak for it
 TAKEN = 0.02  # of the CPU time, by the hypervisor
 DIFFERENCE = 0.05  # a ratio nearer to 1 is no difference, however narrow its interval
 ALONE_ON = dict.fromkeys(ALONE, (1,))  # whatever the plan says, these are measured with one thread
@@ -194,10 +196,10 @@ class Run:
             for row in self.rows
             if row.kind == "floor" and row.measured and row.threads <= cores and row.wall_s
         ]
-        shares = [row.cpu_s / (row.wall_s * row.threads) for row in floors if row.driver == "c-kernel"]
-        if shares and float(np.median(shares)) < IDLE_SHARE:
+        share = _least_share([row for row in floors if row.driver == "c-kernel"])
+        if share < IDLE_SHARE:
             found.append(
-                f"the machine was busy during the run: threads that never wait had a CPU for {np.median(shares):.0%} of their time"
+                f"the machine was busy during the run: threads that never wait had a CPU for {share:.0%} of their time"
             )
         if self.end.get("stolen_share") is not None and self.end["stolen_share"] > TAKEN:
             found.append(f"the hypervisor took {self.end['stolen_share']:.0%} of the CPU time during the run")
@@ -259,6 +261,16 @@ class Run:
             floors=self.floors(token, case["operation"], threads, driver),
             round_trip_ns=self.meta.get("disclosure", {}).get(token, {}).get("round_trip_ns"),
         )
+
+
+def _least_share(floors: Sequence[Row]) -> float:
+    """The part of their wall time that floors were on a CPU, in the worst round that has enough of them; 1 without any."""
+    by_round: dict[int | None, list[float]] = {}
+    for row in floors:
+        by_round.setdefault(row.round, []).append(row.cpu_s / (row.wall_s * row.threads))
+    everything = [share for shares in by_round.values() for share in shares] or [1.0]
+    rounds = [shares for shares in by_round.values() if len(shares) >= FEW_FLOORS]
+    return min(float(np.median(shares)) for shares in (everything, *rounds))
 
 
 def load(path: Path | str) -> Run:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import attrs
 
@@ -13,10 +15,11 @@ from workbench.measure.stats import percentiles
 from workbench.measure.store import Row
 from workbench.measure.subject import Block
 
-__all__ = ["MINIMUM_CALLS", "Place", "Step", "filled", "length", "now"]
+__all__ = ["FLOORS", "MINIMUM_CALLS", "Floor", "Place", "Step", "filled", "length", "now", "with_floors"]
 
 MINIMUM_CALLS = 20  # per block and thread, and in an open loop due in it: a block grows until so many fit
 LONGEST = 5.0  # seconds, beyond which it does not grow for them
+FLOORS = 3  # blocks of each floor
 
 
 @attrs.frozen
@@ -59,6 +62,43 @@ class Step:
             self.position,
             pace_per_s=pace,
         )
+
+
+@attrs.frozen
+class Floor:
+    """A block of the null module's calls, in the worker of a place. ``number``: from 0, of ``FLOORS``."""
+
+    place: Place
+    operation: str
+    threads: int
+    number: int
+
+    kind: ClassVar[str] = "floor"
+
+    @property
+    def row(self) -> Row:
+        """The row that it becomes, without its figures."""
+        place = self.place
+        return Row(
+            "floor", place.lane.label, "", self.operation, self.threads, "ok", place.driver, self.number
+        )
+
+
+def with_floors(steps: Iterable[Step], rounds: int) -> Iterator[Step | Floor]:
+    """The steps of so many rounds, each place's floors among them: in the first, the middle and the last round.
+
+    A floor stands before the first block of its operation and number of threads, so that it sees the machine as that
+    does. With fewer than three rounds, several stand in one.
+    """
+    due = [round(number * (rounds - 1) / (FLOORS - 1)) for number in range(FLOORS)]
+    seen = set()
+    for step in steps:
+        for number in (number for number in range(FLOORS) if due[number] == step.round):
+            floor = Floor(step.place, step.case.operation, step.threads, number)
+            if floor not in seen:
+                seen.add(floor)
+                yield floor
+        yield step
 
 
 def length(plan: Plan, call_s: float) -> float:

@@ -13,10 +13,10 @@ import pytest
 from workbench.cryptoki import C, gcm, mechanism
 from workbench.cryptoki.library import ffi
 from workbench.faults import WorkbenchError
-from workbench.measure import Case, Job, Stop, Work, drive, subject
+from workbench.measure import Case, Device, Emulated, Job, Stop, Work, drive, subject
 from workbench.measure.drivers import GIVE_UP, kernel
 from workbench.measure.floor import floor_job
-from workbench.measure.jobs import Lists, throughput
+from workbench.measure.jobs import Limits, Lists, throughput
 from workbench.measure.material import Keys, Lacking, generate, make_work, use_of
 from workbench.measure.operations import OPERATIONS, calls_of
 from workbench.tokens import Session, Token
@@ -185,6 +185,30 @@ def test_an_open_loop_that_keeps_up_has_the_rate_that_it_was_asked_for(
     assert throughput(results) == pytest.approx(100, rel=1e-6)
     assert len({result.begin_ns for result in results}) == 1
     assert {result.end_ns - result.begin_ns for result in results} == {100_000_000}
+
+
+@needs_kernel
+def test_processes_that_share_a_rate_take_turns() -> None:
+    """Three of them on a device, each from a start of its own: the calls end 10 ms apart within an interval of 30 ms."""
+    ends = []
+    for number in range(3):
+        with Emulated(Device(service=0.001)) as device:
+            (result,) = drive(device.jobs(1), seconds=0.3, rate=100 / 3, ends=True, turn=(number, 3))
+        due = result.ends.astype(np.int64) - result.latencies.astype(np.int64) - result.begin_ns
+        ends.append(np.median(due / 1e6 % 30))
+    assert ends == pytest.approx([5, 15, 25], abs=0.01)
+
+
+@pytest.mark.parametrize("threads, processes", [(1, 1), (3, 1), (1, 4), (2, 3)])
+def test_due_times_of_all_threads_of_all_processes_are_evenly_spread(threads: int, processes: int) -> None:
+    limits = Limits(0, 0, 0, 0, 0, interval=60_000)
+    due = sorted(
+        attrs.evolve(limits, turn=(number, processes)).phase(thread, threads)
+        for number in range(processes)
+        for thread in range(threads)
+    )
+    step = 60_000 // (threads * processes)
+    assert due == list(range(step // 2, 60_000, step))
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -61,12 +61,12 @@ class Crew:
             self._prepared(member, case, timeout)
         start = time.monotonic_ns() + LEAD_NS
 
-        def measure(member: _Member) -> Block:
-            arguments = (start, case, seconds, warmup, MEMBER, rate / threads)
-            return member.worker.run(subject.block_at, *arguments, timeout=timeout)
+        def measure(number: int) -> Block:
+            arguments = (start, case, seconds, warmup, MEMBER, rate / threads, (number, threads))
+            return members[number].worker.run(subject.block_at, *arguments, timeout=timeout)
 
         with ThreadPoolExecutor(threads) as pool:
-            blocks = list(pool.map(measure, members))
+            blocks = list(pool.map(measure, range(threads)))
         return subject.together(blocks)
 
     def close(self) -> None:

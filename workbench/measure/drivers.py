@@ -47,6 +47,7 @@ def drive(
     reserved: bool = False,
     rate: float = 0.0,
     ends: bool = False,
+    turn: tuple[int, int] = (0, 1),
 ) -> list[ThreadResult]:
     """Run every job in a thread of its own, all from one start; one result per job.
 
@@ -54,7 +55,8 @@ def drive(
     over all threads, due at fixed times whether the token keeps up or not; late ones are made late, none is left out.
     Until ``seconds`` or ``count`` measured calls per thread, whichever comes first; at least one of them is
     given. ``warmup``: seconds of calls before, which count for nothing. ``samples``: latencies kept per
-    thread; ``ends``: the ends of the calls too. A thread gives up after ``give_up`` errors in a row. Ctrl-C and
+    thread; ``ends``: the ends of the calls too. ``turn``: of processes that share a rate (``rate`` is the part of this
+    one), which one it is and how many there are: their calls are due in turn. A thread gives up after ``give_up`` errors in a row. Ctrl-C and
     ``stop.set()`` end the run after the calls in flight, and at once where none is. ``reserved``: the calls were
     accounted for with the token's policy (``Policy.reserve``). Errors: ``PolicyRefusal`` for calls that are not,
     where the policy keeps an account.
@@ -84,6 +86,7 @@ def drive(
         give_up=give_up,
         interval=round(len(jobs) * 1e9 / rate) if rate else 0,
         ends=ends,
+        turn=turn,
     )
     if not _interruptible():
         return DRIVERS[name](jobs, limits, flag)

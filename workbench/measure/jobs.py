@@ -237,7 +237,8 @@ class Limits:
 
     ``duration`` 0: no deadline. ``count``: measured calls of each thread, 0 for any number. ``samples``: latencies
     kept of each thread. ``give_up``: errors in a row after which a thread stops. ``interval``: of an open loop,
-    between two due times of one thread; 0: a closed loop. ``ends``: whether the end of every call is kept.
+    between two due times of one thread; 0: a closed loop. ``ends``: whether the end of every call is kept. ``turn``: of
+    processes that share a rate, the number of this one, from 0, and how many there are.
     """
 
     duration: int
@@ -247,13 +248,15 @@ class Limits:
     give_up: int
     interval: int = 0
     ends: bool = False
+    turn: tuple[int, int] = (0, 1)
 
     def phase(self, thread: int, threads: int) -> int:
         """When a thread's first call of the measured window is due after its begin: those of all threads are evenly spread.
 
         Each is in the middle of its share of the interval: rounding moves none over the edge of a window.
         """
-        return self.interval * (2 * thread + 1) // (2 * threads)
+        number, processes = self.turn
+        return self.interval * (2 * (thread * processes + number) + 1) // (2 * threads * processes)
 
 
 def _none() -> Latencies:

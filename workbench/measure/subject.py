@@ -216,13 +216,23 @@ def block(
 
 
 def block_at(
-    token: Token, start_ns: int, case: Case, seconds: float, warmup: float, driver: str, rate: float
+    token: Token,
+    start_ns: int,
+    case: Case,
+    seconds: float,
+    warmup: float,
+    driver: str,
+    rate: float,
+    turn: tuple[int, int],
 ) -> Block:
-    """One block of one thread that begins at a moment of CLOCK_MONOTONIC, which all processes have in common."""
+    """One block of one thread that begins at a moment of CLOCK_MONOTONIC, which all processes have in common.
+
+    ``turn``: which process this is, and how many there are.
+    """
     _open_sessions(token, 1)
     job = _job(token, case, 0)
     time.sleep(max(0.0, (start_ns - time.monotonic_ns()) / 1e9))
-    return _summed(_driven(token, [job], seconds, warmup, 0, driver, rate))
+    return _summed(_driven(token, [job], seconds, warmup, 0, driver, rate, turn))
 
 
 def together(blocks: Sequence[Block]) -> Block:
@@ -266,13 +276,23 @@ def _driven(
     count: int,
     driver: str,
     rate: float = 0.0,
+    turn: tuple[int, int] = (0, 1),
 ) -> list[ThreadResult]:
     samples = _samples(seconds)
     if token.policy.attentive:
         return drive_within(
             token.policy, jobs, seconds=seconds, count=count, driver=driver, samples=samples, rate=rate
         )
-    return drive(jobs, seconds=seconds, count=count, warmup=warmup, samples=samples, driver=driver, rate=rate)
+    return drive(
+        jobs,
+        seconds=seconds,
+        count=count,
+        warmup=warmup,
+        samples=samples,
+        driver=driver,
+        rate=rate,
+        turn=turn,
+    )
 
 
 def floor_block(

@@ -108,7 +108,7 @@ def test_the_table_has_one_line_per_token_case_and_threads_with_units_in_its_nam
         "throughput_per_s",
         "throughput_low_per_s",
         "p50_us",
-        "p99_us",
+        "p90_us",
         "floor_us",
         "floor_percent",
     ):

@@ -10,12 +10,13 @@ import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from written import row, written
 
 from workbench import measure, tokens
 from workbench.faults import WorkbenchError
 from workbench.measure.history import Series, Step
 from workbench.measure.payload import byte_cost
-from workbench.measure.plots import payload_finding, phases_finding, scaling_finding
+from workbench.measure.plots import latency_finding, payload_finding, phases_finding, scaling_finding
 from workbench.measure.plots.canvas import COLOURS, look, number
 from workbench.measure.stats import pack
 
@@ -153,6 +154,32 @@ def test_a_history_shows_its_steps_as_better_or_worse() -> None:
     assert "better" in words(measure.history_figure(dearer))
     calm = attrs.evolve(series, steps=())
     assert "no step in 10 runs" in measure.history_figure(calm).get_suptitle()
+
+
+def test_a_tail_is_spoken_of_where_there_are_calls_enough_for_it(tmp_path: Path) -> None:
+    few = [row("few", r, 300, p50_ns=3e6) for r in range(3)]
+    many = [row("many", r, 4000, p50_ns=0.2e6) for r in range(3)]
+    waits = [2_900_000] * 29 + [90_000_000], [190_000] * 390 + [600_000] * 10
+    latencies = {number: waits[number // 3] for number in range(6)}
+    both = written(tmp_path / "both", few + many, latencies)
+    assert [(line.successes, line.says(99), line.says(99.9)) for line in both.lines] == [
+        (90, False, False),
+        (1200, True, False),
+    ]
+    assert (
+        latency_finding(both)
+        == "One call in a hundred takes 3.0 times the median or longer (lines with calls enough for it: 1 of 2)"
+    )
+    drawn = words(measure.latency_figure(both))
+    assert "200 µs, p99 600" in drawn
+    assert "p99 90,000" not in drawn
+    table = both.table().set_index("token")
+    assert table["p99_us"].isna().to_dict() == {"few": True, "many": False}
+    assert table["p999_us"].isna().all()
+    alone = written(tmp_path / "alone", few, latencies)
+    assert (
+        latency_finding(alone) == "Half of the calls take 3,000 µs (sign) or longer; too few calls for a tail"
+    )
 
 
 def test_percentiles_are_marked_as_far_as_there_are_calls_for_them() -> None:

@@ -18,7 +18,7 @@ LATENCY_COLUMNS = ("token", "case", "threads", "driver", "round", "latency_ns", 
 
 
 def lines_frame(run: Run) -> pd.DataFrame:
-    """One row per line."""
+    """One row per line. A percentile for which there are too few calls is left empty."""
     return pd.DataFrame([_flat(line) for line in run.lines])
 
 
@@ -61,8 +61,8 @@ def _flat(line: Line) -> dict[str, object]:
         "p50_low_us": line.p50.low / 1e3,
         "p50_high_us": line.p50.high / 1e3,
         "p90_us": line.p90_ns / 1e3,
-        "p99_us": line.p99_ns / 1e3,
-        "p999_us": line.p999_ns / 1e3,
+        "p99_us": line.p99_ns / 1e3 if line.says(99) else np.nan,
+        "p999_us": line.p999_ns / 1e3 if line.says(99.9) else np.nan,
         "max_us": line.max_ns / 1e3,
         "mean_us": line.mean_ns / 1e3,
         "floor_us": line.floor_ns / 1e3,

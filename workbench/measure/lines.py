@@ -71,6 +71,10 @@ class Line:
         """The part of the median latency that the harness itself needs, 0 to 1."""
         return self.floor_ns / self.p50.value
 
+    def says(self, percentile: float) -> bool:
+        """Whether enough calls lie beyond a percentile for it to be one: 1,000 for p99, 10,000 for p99.9."""
+        return round(self.successes * (1 - percentile / 100), 6) >= TAIL_CALLS
+
 
 def rates(rows: Iterable[Row]) -> list[float]:
     """Successes per second, of the rows that have any."""
@@ -159,7 +163,7 @@ def _doubts(line: Line, whole: bool) -> tuple[str, ...]:
         found.append("answered by the client library: in less than half the round trip to the device")
     if line.rounds < FEW_ROUNDS:
         found.append(f"{line.rounds} rounds: the interval is rough")
-    if line.successes < 100 * TAIL_CALLS:
+    if not line.says(99):
         found.append(f"{line.successes} calls: too few for a 99th percentile")
     if line.floor_share > FLOOR_SHARE:
         found.append(f"the harness needs {line.floor_share:.0%} of the latency")

@@ -45,7 +45,10 @@ def throughput_figure(run: Run) -> Figure:
 
 
 def latency_figure(run: Run, title: str | None = None) -> Figure:
-    """Latency of a call (log scale, µs): median, p90, p99 and largest of every line with a figure."""
+    """Latency of a call (log scale, µs): median, p90, p99 and largest of every line with a figure.
+
+    p99 is left out where a line has too few calls for it.
+    """
     lines = measured(run)
     figure, axes, places = _places(run, lines, title or latency_finding(run))
     for place, line in zip(places, lines, strict=True):
@@ -54,12 +57,15 @@ def latency_figure(run: Run, title: str | None = None) -> Figure:
         axes.plot([p50, largest], [place, place], color=ink.colour, linewidth=0.8)
         axes.plot([p50, p90], [place, place], color=ink.colour, linewidth=3, solid_capstyle="butt")
         axes.plot(p50, place, ink.marker, color=ink.colour, markersize=5)
-        axes.plot(p99, place, "|", color=ink.colour, markersize=8, markeredgewidth=1.6)
+        tail = ""
+        if line.says(99):
+            axes.plot(p99, place, "|", color=ink.colour, markersize=8, markeredgewidth=1.6)
+            tail = f", p99 {number(p99)}"
         axes.plot(largest, place, "x", color=ink.colour, markersize=4)
-        _label(axes, largest, place, f"{number(p50)} µs, p99 {number(p99)}  {_name(run, line)}")
+        _label(axes, largest, place, f"{number(p50)} µs{tail}  {_name(run, line)}")
     what = "service time" if run.loop == "closed" else "response time"
     axes.set_xlabel(
-        f"{what} of a call in µs (log scale; mark: median, thick: to p90, tick: p99, cross: largest)",
+        f"{what} of a call in µs (log scale; mark: median, thick: to p90, tick: p99 of 1,000 calls or more, cross: largest)",
         fontsize=8.5,
     )
     _finish(axes, [line.p50.value / 1e3 for line in lines] + [line.max_ns / 1e3 for line in lines])
@@ -94,11 +100,22 @@ def finding(run: Run) -> str:
 
 
 def latency_finding(run: Run) -> str:
-    """What the latencies say, in one line."""
-    tails = sorted(line.p99_ns / line.p50.value for line in measured(run))
-    if not tails:
+    """What the latencies say, in one line: of the tail where there are calls enough for one, else of the medians."""
+    lines = measured(run)
+    if not lines:
         return "no operation was measured"
-    return f"One call in a hundred takes {tails[0]:.1f} to {tails[-1]:.1f} times the median or longer"
+    tails = sorted(line.p99_ns / line.p50.value for line in lines if line.says(99))
+    if tails:
+        span = f"{tails[0]:.1f}" if len(tails) == 1 else f"{tails[0]:.1f} to {tails[-1]:.1f}"
+        where = (
+            ""
+            if len(tails) == len(lines)
+            else f" (lines with calls enough for it: {len(tails)} of {len(lines)})"
+        )
+        return f"One call in a hundred takes {span} times the median or longer{where}"
+    lines.sort(key=lambda line: line.p50.value)
+    medians = [f"{number(line.p50.value / 1e3)} µs ({line.case})" for line in (lines[0], lines[-1])]
+    return f"Half of the calls take {' to '.join(dict.fromkeys(medians))} or longer; too few calls for a tail"
 
 
 def phases_finding(run: Run) -> str:

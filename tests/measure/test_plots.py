@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from itertools import combinations
 from pathlib import Path
 
 import attrs
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from written import row, written
 
@@ -187,6 +189,49 @@ def test_percentiles_are_marked_as_far_as_there_are_calls_for_them() -> None:
     many = pack(np.arange(1000, 21000, dtype=np.uint64))
     assert "few: p50 1.1 µs, p90 1.18 µs" in words(measure.tail_figure({"few": few}, "t"))
     assert "many: p50 11 µs, p99.9 21 µs" in words(measure.tail_figure({"many": many}, "t"))
+
+
+@pytest.mark.parametrize(
+    "rates, spread",
+    [((330, 350, 340), 0.02), ((500, 990, 1010), 0.6), ((1e5, 2e5, 4e5), 0.01), ((10, 320, 330), 0.3)],
+)
+def test_a_panel_of_the_threads_has_room_for_its_intervals_and_words_and_two_ticks(
+    tmp_path: Path, rates: tuple[float, ...], spread: float
+) -> None:
+    rows = [
+        row(token, r, rate * factor * (1 + spread * (r - 2) / 2), threads)
+        for token, factor in (("softhsm", 1.0), ("a token of our partition", 0.98))
+        for threads, rate in zip((1, 2, 4), rates, strict=True)
+        for r in range(5)
+    ]
+    figure = measure.scaling_figure(written(tmp_path / "run", rows))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 2
+    for bars in axes.collections:
+        assert isinstance(bars, LineCollection)
+        for segment in bars.get_segments():
+            assert low < np.asarray(segment)[:, 1].min() <= np.asarray(segment)[:, 1].max() < high
+    frame = axes.get_window_extent()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 4  # two tokens, and what is said of each
+    for box in boxes:
+        assert frame.x0 <= box.x0 <= box.x1 <= frame.x1
+        assert frame.y0 <= box.y0 <= box.y1 <= frame.y1
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_no_series_of_a_tail_is_named_across_another() -> None:
+    """The one that ends first is beside a curve that goes on: names stand outside of the axes."""
+    early = pack(np.arange(1000, 1200, dtype=np.uint64))
+    late = pack(np.arange(1000, 201000, 10, dtype=np.uint64))
+    figure = measure.tail_figure({"early": early, "late": late}, "t")
+    figure.draw_without_rendering()
+    (axes,), (legend,) = figure.axes, figure.legends
+    assert not list(axes.texts)
+    assert not axes.get_window_extent().overlaps(legend.get_window_extent())
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_nothing_to_draw_is_one_sentence(run: measure.Run) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import NullLocator
 
 from workbench.faults import WorkbenchError
-from workbench.measure.plots.canvas import blank, look, measured, number
+from workbench.measure.plots.canvas import blank, log_ticks, look, measured, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,8 @@ def throughput_figure(run: Run) -> Figure:
         "successful calls per second, all threads together (log scale; bar: 95 % interval of the median)",
         fontsize=8.5,
     )
-    _finish(axes, [line.rate.value for line in lines])
+    reached = [(line.rate.low, line.rate.value, line.rate.high) for line in lines]
+    _finish(axes, [value for values in reached for value in values if np.isfinite(value)])
     return figure
 
 
@@ -94,7 +95,8 @@ def finding(run: Run) -> str:
         )
     lines = sorted((line for line in ranked if line.threads == threads), key=lambda line: line.rate.value)
     least, most = lines[0], lines[-1]
-    span = f"{number(least.rate.value)} ({least.case}) to {number(most.rate.value)} ({most.case})"
+    ends = [f"{number(line.rate.value)} ({line.case})" for line in (least, most)]
+    span = " to ".join(dict.fromkeys(ends))
     prefix = f"{run.tokens[0]}: " if len(run.tokens) == 1 else ""
     return f"{prefix}{span} calls a second ({name})"
 
@@ -172,7 +174,7 @@ def _finish(axes: Axes, values: Sequence[float]) -> None:
     low, high = min(values), max(values)
     decades = np.log10(high / low) if high > low else 1.0
     axes.set_xlim(low / 1.6, high * 10 ** (0.35 * max(decades, 1.0) + 0.3))
-    axes.set_xticks([tick for tick in 10.0 ** np.arange(-3, 10) if low / 1.6 <= tick <= high * 3])
+    axes.set_xticks(log_ticks(low, high))
     axes.xaxis.set_major_formatter(lambda value, _: number(value))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="x", which="major", alpha=0.4, linewidth=0.7)

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 
     from workbench.measure.results import Line, Run
 
-__all__ = ["Look", "blank", "foot", "log_axis", "look", "measured", "number", "panels", "plain_axis"]
+__all__ = [
+    "Look",
+    "blank",
+    "foot",
+    "log_axis",
+    "log_ticks",
+    "look",
+    "measured",
+    "number",
+    "panels",
+    "plain_axis",
+]
 
 # Okabe and Ito's colours without the yellow, which print swallows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -38,6 +49,8 @@ STYLES = (
     (0, (3, 1, 1, 1, 1, 1)),
 )
 FOOT_WIDTH = 18.5  # characters on an inch, at the size of the foot
+FEW_DECADES = 30.0  # times: below it, ticks stand between the powers of ten too
+TICKS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0))
 PANEL_WIDTH, PANEL_HEIGHT = 4.75, 3.6
 
 
@@ -93,19 +106,27 @@ def plain_axis(axes: Axes) -> None:
 
 
 def log_axis(axes: Axes, which: str, values: Iterable[float]) -> None:
-    """A logarithmic axis, ``x`` or ``y``, with ticks that are written out."""
+    """A logarithmic axis, ``x`` or ``y``, with two ticks or more that are written out."""
     found = [value for value in values if value > 0]
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     if not found:
         return
-    low, high = min(found), max(found)
-    ticks = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    if high / low < 30:
-        ticks = np.sort(np.concatenate([ticks, 2 * ticks, 5 * ticks]))
-    axis.set_ticks([tick for tick in ticks if low / 1.5 <= tick <= high * 1.5])
+    axis.set_ticks(log_ticks(min(found), max(found)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda value, _: number(value))
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers around these two: powers of ten where there are enough of them, else some between them too."""
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)) - 1, np.ceil(np.log10(high)) + 1)
+    ticks: list[float] = []
+    for digits in TICKS if high / low >= FEW_DECADES else TICKS[1:]:
+        every = sorted(float(tick) for tick in np.outer(decades, digits).ravel())
+        ticks = [tick for tick in every if low / 1.5 <= tick <= high * 1.5]
+        if len(ticks) > 1:
+            break
+    return ticks
 
 
 def number(value: float) -> str:

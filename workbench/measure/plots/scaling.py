@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["scaling_figure", "scaling_finding"]
 
+WIDTH, NAME, NOTE = 255.0, 4.9, 3.9  # points: of a panel, and of a character of each size beside a curve
 KEY = (
     "marks: medians with 95 % intervals; dashed: ideal; solid: universal scalability law; dotted: Amdahl's law; "
     "triangle: the knee, where the ideal line meets the plateau"
@@ -70,52 +71,78 @@ def _reach(gain: float, knee: Saturation) -> str:
 
 def _panel(axes: Axes, run: Run, case: str, lines: list[Line]) -> None:
     counts = sorted({line.threads for line in lines})
+    own = {
+        token: [line for line in lines if line.token == token and line.driver == run.drivers[0]]
+        for token in run.tokens
+    }
+    knees = {token: run.saturation(token, case) for token in run.tokens}
+    drawn = [value for line in lines for value in _reached(line)]
+    drawn += [knee.ideal(_place(knee)) for knee in knees.values() if knee is not None and knee.closed]
+    low, high = min(drawn), max(drawn)
+    room = (high / low) ** 0.06 * 1.12
+    bottom, top = low / room, high * room
     for index, token in enumerate(run.tokens):
-        own = [line for line in lines if line.token == token and line.driver == run.drivers[0]]
-        if own:
-            _curve(axes, own, run.saturation(token, case), look(index), token)
-    log_axis(axes, "y", [line.rate.value for line in lines])
+        if own[token]:
+            _curve(axes, own[token], knees[token], look(index), top)
+    log_axis(axes, "y", [low, high])
+    axes.set_ylim(bottom, top)
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlim(counts[0] / 1.15, counts[-1] * 2.2)
+    words = [(own[token][-1], token, _note(knees[token])) for token in run.tokens if own[token]]
+    # they stand on the right of the last threads, and have their part of the width
+    longest = max(max(NAME * len(token), NOTE * len(note)) for _, token, note in words)
+    part = min(0.6, (12 + longest) / WIDTH)
+    left = counts[0] / 1.15
+    axes.set_xlim(left, counts[-1] * (counts[-1] / left) ** (part / (1 - part)))
+    _name(axes, words, (top / bottom) ** 0.1)
     axes.set_xlabel("threads, each with a session of its own", fontsize=8.5)
     axes.set_ylabel("successful calls per second", fontsize=8.5)
-    rates = [line.rate.value for line in lines]
-    axes.set_ylim(min(rates) / 1.6, max(rates) * 2.2)
 
 
-def _curve(axes: Axes, lines: list[Line], knee: Saturation | None, ink: Look, token: str) -> None:
+def _reached(line: Line) -> tuple[float, float, float]:
+    """The ends of the interval, where there is one, and the median."""
+    rate = line.rate
+    return (rate.low, rate.value, rate.high) if rate.known else (rate.value,) * 3
+
+
+def _place(knee: Saturation) -> float:
+    """Where the knee is drawn; with one thread as fast as all, at that one."""
+    return max(knee.knee.value, float(knee.threads[0]))
+
+
+def _note(knee: Saturation | None) -> str:
+    if knee is None:
+        return ""
+    return f"knee {knee.knee.value:.1f}, at most {number(knee.peak)}/s" if knee.closed else "still growing"
+
+
+def _name(axes: Axes, words: list[tuple[Line, str, str]], gap: float) -> None:
+    """Each token beside its last mark, names one below the other where they would meet."""
+    above = np.inf
+    for line, token, note in sorted(words, key=lambda item: -item[0].rate.value):
+        above = min(line.rate.value, above / gap)
+        for text, down, size in ((token, 0, 8), (note, -9, 7)):
+            axes.annotate(
+                text, (line.threads, above), xytext=(7, down), textcoords="offset points", fontsize=size, va="center"
+            )  # fmt: skip
+
+
+def _curve(axes: Axes, lines: list[Line], knee: Saturation | None, ink: Look, top: float) -> None:
     threads = [line.threads for line in lines]
-    rates = np.array([line.rate.value for line in lines])
-    low = rates - np.array([np.nan_to_num(line.rate.low, nan=line.rate.value) for line in lines])
-    high = np.array([np.nan_to_num(line.rate.high, nan=line.rate.value) for line in lines]) - rates
+    low, rates, high = np.array([_reached(line) for line in lines]).T
     axes.errorbar(
-        threads, rates, yerr=np.maximum([low, high], 0), fmt=ink.marker, color=ink.colour, markersize=5, capsize=2,
-        linewidth=1.2,
+        threads, rates, yerr=np.maximum([rates - low, high - rates], 0), fmt=ink.marker, color=ink.colour,
+        markersize=5, capsize=2, linewidth=1.2,
     )  # fmt: skip
-    axes.annotate(
-        token, (threads[-1], rates[-1]), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8
-    )
     if knee is None:
         return
     fine = np.geomspace(threads[0], threads[-1], 60)
-    axes.plot(fine, [knee.ideal(n) for n in fine], linestyle=(0, (5, 3)), color=ink.colour, linewidth=0.9)
+    ends = min(threads[-1], max(threads[0], top / knee.ideal(1)))  # at the top of the panel at the latest
+    ideal = np.geomspace(threads[0], ends, 2)
+    axes.plot(ideal, [knee.ideal(n) for n in ideal], linestyle=(0, (5, 3)), color=ink.colour, linewidth=0.9)
     axes.plot(fine, [knee.usl.at(n) for n in fine], linestyle="-", color=ink.colour, linewidth=1.2)
     axes.plot(fine, [knee.amdahl.at(n) for n in fine], linestyle=":", color=ink.colour, linewidth=1.4)
-    if not knee.closed:
-        axes.annotate(
-            "still growing",
-            (threads[-1], rates[-1]),
-            xytext=(7, -9),
-            textcoords="offset points",
-            fontsize=7,
-            va="center",
-        )
-        return
-    at = max(knee.knee.value, threads[0])
-    axes.plot(at, knee.ideal(at), "v", color=ink.colour, markersize=7, markerfacecolor="none")
-    axes.annotate(
-        f"knee {knee.knee.value:.1f}, at most {number(knee.peak)}/s", (at, knee.ideal(at)), xytext=(3, 7),
-        textcoords="offset points", fontsize=7.5, va="bottom",
-    )  # fmt: skip
+    if knee.closed:
+        at = _place(knee)
+        axes.plot(at, knee.ideal(at), "v", color=ink.colour, markersize=7, markerfacecolor="none")

@@ -13,7 +13,6 @@ from workbench.measure.plots.canvas import blank, log_axis, look, number, plain_
 from workbench.measure.stats import percentiles
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from workbench.measure.results import Run
@@ -40,7 +39,6 @@ def tail_figure(
     plain_axis(axes)
     everything: list[float] = []
     smallest = 1.0
-    ends: list[tuple[float, float, str]] = []
     for index, (name, packed) in enumerate(known.items()):
         ink = look(index)
         values, counts = packed[:, 0] / 1e3, np.cumsum(packed[:, 1].astype(float))
@@ -50,8 +48,8 @@ def tail_figure(
         shown = [p for p in MARKED if total * (1 - p / 100) >= 10]
         at = [value / 1e3 for value in percentiles(packed, shown)]
         axes.plot(at, [1 - p / 100 for p in shown], ink.marker, color=ink.colour, markersize=5)
-        text = f"{name}: p50 {number(at[0])} µs, p{shown[-1]:g} {number(at[-1])} µs" if shown else name
-        ends.append((float(beyond[-1]), float(values[-1]), text))
+        text = f"{name}:\np50 {number(at[0])} µs, p{shown[-1]:g} {number(at[-1])} µs" if shown else name
+        axes.plot([], [], color=ink.colour, linestyle=ink.style, marker=ink.marker, markersize=5, label=text)
         everything += [float(values[0]), float(values[-1])]
         smallest = min(smallest, float(beyond[-1]))
     log_axis(axes, "x", everything)
@@ -59,25 +57,13 @@ def tail_figure(
     ticks = [10.0**-k for k in range(7) if 10.0**-k >= smallest / 2]
     axes.set_yticks(ticks, [_share(tick) for tick in ticks])
     axes.yaxis.set_minor_locator(NullLocator())
-    low, high = min(everything), max(everything)
-    axes.set_xlim(low / 1.3, high * max(6.0, (high / low) ** 0.45))
-    axes.set_ylim(smallest / 1.8 / (2.3 / smallest) ** (0.05 * (len(ends) - 1)), 1.3)
+    axes.set_xlim(min(everything) / 1.3, max(everything) * 1.3)
+    axes.set_ylim(smallest / 1.8, 1.3)
     axes.set_xlabel(f"{what} in µs (log scale; marks: p50, p90, p99, p99.9)", fontsize=8.5)
     axes.set_ylabel("share of calls that took so long or longer", fontsize=8.5)
-    _name(axes, ends, smallest)
+    # beside the axes: at the end of its own curve a name would lie across the others
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False, handlelength=3.5, labelspacing=1.0)
     return figure
-
-
-def _name(axes: Axes, ends: list[tuple[float, float, str]], smallest: float) -> None:
-    """Each series at its end, names one below the other where they would meet."""
-    gap = (2.3 / smallest) ** 0.055  # of the height, which is logarithmic
-    above = np.inf
-    for share, latency, text in sorted(ends, reverse=True):
-        place = min(share, above / gap)
-        above = place
-        axes.annotate(
-            text, (latency, place), xytext=(7, 0), textcoords="offset points", fontsize=8, va="center"
-        )
 
 
 def _share(part: float) -> str:

@@ -90,6 +90,13 @@ def test_threads_at_which_the_search_crashed_are_lost(tmp_path: Path) -> None:
     assert found.exit_code == 1
 
 
+def test_threads_for_which_the_token_has_no_sessions_any_more_say_so(tmp_path: Path) -> None:
+    end = row("token", 0, 1.0, threads=8, kind="search", **(CRASH | {"outcome": "refused"}))
+    end = attrs.evolve(end, detail="C_OpenSession answered CKR_SESSION_COUNT")
+    found = compare_runs(knee(tmp_path / "new", 4, end), knee(tmp_path / "old", 8))
+    assert (found.lines[3].verdict, found.lines[3].note) == ("not measured", end.detail)
+
+
 def test_a_token_of_the_baseline_that_the_run_lacks_is_told(tmp_path: Path) -> None:
     old = written(tmp_path / "old", rows("a", 1000) + rows("b", 1000))
     found = compare_runs(written(tmp_path / "new", rows("a", 1000, seed=1)), old)

@@ -300,7 +300,8 @@ def _absent(
     elif driver not in run.drivers:
         note = f"the run has no driver {driver}"
     else:
-        note = "the run's plan or its search for the knee has no such number of threads"
+        ends = (row.detail or row.outcome for row in run.rows if _ends_search(row, key))
+        note = next(ends, "the run's plan or its search for the knee has no such number of threads")
     return LineComparison(case, threads, driver, token, baseline, fault=fault, note=note)
 
 
@@ -315,6 +316,13 @@ def _in_the_way(row: Row, key: Key, *, same_token: bool) -> bool:
         return False
     # the same token has to offer what it offered
     return row.failed if row.kind == "search" or not same_token else row.kind == "prepare"
+
+
+def _ends_search(row: Row, key: Key) -> bool:
+    """Whether the search for the knee ended with the row, because the token or its policy allows no more threads."""
+    return (
+        row.kind == "search" and not row.measured and (row.token, row.case, row.driver) == (*key[:2], key[3])
+    )
 
 
 def _broken(run: Run, key: Key) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from workbench.faults import WorkbenchError
-from workbench.measure import CASES, Case, Plan, Progress, Run, bench, load
+from workbench.measure import CASES, Case, Plan, Progress, Run, bench, compare_tokens, load
 from workbench.measure.drivers import default_driver
 from workbench.measure.store import SCHEMA_VERSION
 from workbench.tokens import Token
@@ -116,9 +116,11 @@ def test_the_table_has_one_line_per_token_case_and_threads_with_units_in_its_nam
 
 
 def test_a_token_against_itself_is_paired_round_by_round(run: Run) -> None:
-    ratios = run.ratios()
-    assert len(ratios) == len(FAST.cases) * 2
-    assert {(ratio.token, ratio.baseline, ratio.rounds) for ratio in ratios} == {("softhsm#2", "softhsm", 3)}
+    found = compare_tokens(run).lines
+    assert len(found) == len(FAST.cases) * 2
+    assert {(line.token, line.baseline, line.rounds, line.paired) for line in found} == {
+        ("softhsm#2", "softhsm", 3, True)
+    }
 
 
 def test_a_run_read_back_is_the_run_that_was_written(run: Run) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         tail_figure,
         throughput_figure,
     )
-    from workbench.measure.results import Line, Ratio, Run, load
+    from workbench.measure.results import Line, Run, load
     from workbench.measure.runner import bench, resume
     from workbench.measure.saturation import Law, Saturation, fit
     from workbench.measure.stats import Interval
@@ -62,7 +62,6 @@ __all__ = [
     "LineComparison",
     "Plan",
     "Progress",
-    "Ratio",
     "Row",
     "Run",
     "Saturation",
@@ -124,7 +123,7 @@ _HOMES = {
         "tail_figure",
         "throughput_figure",
     ),
-    "results": ("Line", "Ratio", "Run", "load"),
+    "results": ("Line", "Run", "load"),
     "runner": ("bench", "resume"),
     "saturation": ("Law", "Saturation", "fit"),
     "stats": ("Interval",),

@@ -13,40 +13,20 @@ import numpy as np
 from workbench.measure.lines import Line, line_of, rates
 from workbench.measure.operations import ALONE
 from workbench.measure.saturation import Saturation, fit
-from workbench.measure.stats import Interval, Packed, paired_ratio, pool
+from workbench.measure.stats import Packed, pool
 from workbench.measure.store import Row, read_run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Line", "Ratio", "Run", "load"]
+__all__ = ["Line", "Run", "load"]
 
 BUSY = 0.5  # load per core before the run
 IDLE_SHARE = 0.9  # of its wall time a thread on the null module is on a CPU: it never waits for anything
 FEW_FLOORS = 4  # with fewer in a round, one that was disturbed by chance would speak for it
 TAKEN = 0.02  # of the CPU time, by the hypervisor
-DIFFERENCE = 0.05  # a ratio nearer to 1 is no difference, however narrow its interval
 ALONE_ON = dict.fromkeys(ALONE, (1,))  # whatever the plan says, these are measured with one thread
 Key = tuple[str, str, int, str]  # token, case, threads, driver
-
-
-@attrs.frozen
-class Ratio:
-    """A token's throughput over another's, paired by round. ``verdict``: faster, slower, or no difference shown."""
-
-    case: str
-    threads: int
-    token: str
-    baseline: str
-    ratio: Interval
-    rounds: int
-
-    @property
-    def verdict(self) -> str:
-        """A difference counts above the interval *and* above five percent."""
-        if not self.ratio.known or 1.0 in self.ratio or abs(self.ratio.value - 1) < DIFFERENCE:
-            return "no difference shown"
-        return "faster" if self.ratio.value > 1 else "slower"
 
 
 @attrs.frozen(slots=False, eq=False)
@@ -129,19 +109,6 @@ class Run:
         from workbench.measure.frames import latencies_frame
 
         return latencies_frame(self)
-
-    def ratios(self, baseline: str | None = None) -> tuple[Ratio, ...]:
-        """Every other token's throughput over the baseline's (default: the first token named)."""
-        base = baseline or self.tokens[0]
-        found = []
-        for line in self.lines:
-            if line.token == base:
-                continue
-            theirs, ours = self.rounds_in_common(line, base)
-            if theirs:
-                ratio = paired_ratio(rates(theirs), rates(ours))
-                found.append(Ratio(line.case, line.threads, line.token, base, ratio, len(theirs)))
-        return tuple(found)
 
     def rounds_in_common(self, line: Line, baseline: str) -> tuple[list[Row], list[Row]]:
         """The blocks of a line and those of the same line of another token, of the rounds that both have."""

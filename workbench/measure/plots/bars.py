@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.ticker import NullLocator
 
 from workbench.faults import WorkbenchError
+from workbench.measure.comparison import compare_tokens
 from workbench.measure.plots.canvas import blank, log_ticks, look, measured, number
 
 if TYPE_CHECKING:
@@ -80,13 +81,11 @@ def finding(run: Run) -> str:
         return "no operation was measured"
     threads = min(line.threads for line in ranked)
     name = f"{threads} thread{'s' if threads > 1 else ''}"
+    verdicts = []
     if len(run.tokens) == 2:
-        local = {(line.case, line.threads) for line in run.lines if line.local}
-        verdicts = [
-            ratio.verdict
-            for ratio in run.ratios()
-            if ratio.threads == threads and (ratio.case, ratio.threads) not in local
-        ]
+        compared = compare_tokens(run).lines
+        verdicts = [line.verdict for line in compared if line.threads == threads and line.judged]
+    if verdicts:
         faster, slower = verdicts.count("faster"), verdicts.count("slower")
         first, second = run.tokens
         return (

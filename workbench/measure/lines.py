@@ -32,11 +32,11 @@ class Line:
 
     ``outcome``: ok, incomplete (some blocks lost), or why there is no figure. ``loop``: closed (latencies are
     service times) or open (response times, counted from when each call was due). ``floor_ns``: p50 of the same
-    calls on the null module. ``cpu_ns``: of this machine's CPU time for one call; ``cpu_share``: the part of
+    calls on the null module. ``cpu_ns``: of this machine's CPU time for one success; ``cpu_share``: the part of
     their wall time that the threads were on a CPU, 0 to 1 (a device or a busy machine made them wait for the
     rest). ``in_flight``: rate × mean latency, N = X·R: by Little's law the calls under way on average, which in
-    a closed loop are as many as the threads. ``local``: faster than the link to the device, so that the client
-    library answered by itself: the figure has no place in a ranking of devices. ``overdue``: of an open loop, calls
+    a closed loop are as many as the threads. ``local``: in less than half the round trip to the device, so that
+    the client library answered by itself: the figure has no place in a ranking of devices. ``overdue``: of an open loop, calls
     that were due and had not begun when their block ended. ``warnings``: why the figure
     should be read with care.
     """
@@ -102,7 +102,6 @@ def line_of(
         for name, count in row.errors.items():
             errors[name] = errors.get(name, 0) + count
     successes = sum(row.successes for row in blocks)
-    calls = successes + sum(row.failures for row in blocks)
     cpu = sum(row.cpu_s for row in blocks)
     wall = sum(row.wall_s * row.threads for row in blocks)
     busy = sum(row.successes / row.rate_per_s for row in blocks if row.rate_per_s)
@@ -126,7 +125,7 @@ def line_of(
         max_ns=largest,
         mean_ns=middle,
         floor_ns=float(np.median(floor)) if floor else float("nan"),
-        cpu_ns=cpu / calls * 1e9 if calls else float("nan"),
+        cpu_ns=cpu / successes * 1e9 if successes else float("nan"),
         cpu_share=cpu / wall if wall else float("nan"),
         in_flight=successes / busy * middle / 1e9 if busy else float("nan"),
         loop=loop,

@@ -118,12 +118,14 @@ def log_axis(axes: Axes, which: str, values: Iterable[float]) -> None:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers around these two: powers of ten where there are enough of them, else some between them too."""
+    """Round numbers between these two: powers of ten where there are enough of them, else some between them too."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)) - 1, np.ceil(np.log10(high)) + 1)
     ticks: list[float] = []
     for digits in TICKS if high / low >= FEW_DECADES else TICKS[1:]:
         every = sorted(float(tick) for tick in np.outer(decades, digits).ravel())
-        ticks = [tick for tick in every if low / 1.5 <= tick <= high * 1.5]
+        ticks = [
+            tick for tick in every if low / 1.05 <= tick <= high * 1.05
+        ]  # within the axis, or hardly beyond
         if len(ticks) > 1:
             break
     return ticks

@@ -57,6 +57,8 @@ def scaling_finding(run: Run) -> str:
         gain, token, case, knee = found[0]
         return f"{case} on {token}: {_reach(gain, knee)}"
     least, most = min(found, key=lambda item: item[0]), max(found, key=lambda item: item[0])
+    if f"{least[0]:.1f}" == f"{most[0]:.1f}":
+        return f"At their best, threads bring {most[0]:.1f} times the rate of one"
     return (
         f"At their best, threads bring {least[0]:.1f} ({least[2]} on {least[1]}) "
         f"to {most[0]:.1f} times ({most[2]} on {most[1]}) the rate of one"
@@ -84,7 +86,7 @@ def _panel(axes: Axes, run: Run, case: str, lines: list[Line]) -> None:
     for index, token in enumerate(run.tokens):
         if own[token]:
             _curve(axes, own[token], knees[token], look(index), top)
-    log_axis(axes, "y", [low, high])
+    log_axis(axes, "y", [bottom, top])
     axes.set_ylim(bottom, top)
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])

@@ -62,7 +62,10 @@ def tail_figure(
     axes.set_xlabel(f"{what} in µs (log scale; marks: p50, p90, p99, p99.9)", fontsize=8.5)
     axes.set_ylabel("share of calls that took so long or longer", fontsize=8.5)
     # beside the axes: at the end of its own curve a name would lie across the others
-    figure.legend(loc="outside right upper", fontsize=8, frameon=False, handlelength=3.5, labelspacing=1.0)
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=8, frameon=False, handlelength=3.5,
+        labelspacing=1.0,
+    )  # fmt: skip
     return figure
 
 

@@ -236,9 +236,8 @@ class _Maker:
         chosen, token = KEYS[str(self.case.key)], self.session.token
         stored = self.case.residency == "token"
         place: Template = {}
-        if (
-            stored
-        ):  # a worker that dies in the middle leaves one: the sweep knows it by its label and the ledger
+        # a worker that dies in the middle leaves an object: the sweep knows it by its label and the ledger
+        if stored:
             place = {"CKA_LABEL": token.run_label()}
             ledger.record(token.identity, token.run_label())
         templates = tuple(

@@ -36,9 +36,9 @@ class Line:
     their wall time that the threads were on a CPU, 0 to 1 (a device or a busy machine made them wait for the
     rest). ``in_flight``: rate × mean latency, N = X·R: by Little's law the calls under way on average, which in
     a closed loop are as many as the threads. ``local``: in less than half the round trip to the device, so that
-    the client library answered by itself: the figure has no place in a ranking of devices. ``overdue``: of an open loop, calls
-    that were due and had not begun when their block ended. ``warnings``: why the figure
-    should be read with care.
+    the client library answered by itself: the figure has no place in a ranking of devices. ``overdue``: of an open
+    loop, calls that were due and had not begun when their block ended. ``warnings``: why the figure should be read
+    with care.
     """
 
     token: str

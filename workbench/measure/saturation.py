@@ -45,8 +45,8 @@ class Saturation:
 
     ``knee``: the threads at which the ideal line meets the highest rate, with its 95 % interval over the rounds:
     fewer leave the token idle, more only wait. For a device of so many equal servers it is their number. ``closed``:
-    whether growth was seen to end, over threads half as many again; if not, the knee is a lower bound. ``peak``: the highest median rate, and
-    ``peak_threads`` where it was measured.
+    whether growth was seen to end, over threads half as many again; if not, the knee is a lower bound. ``peak``: the
+    highest median rate, and ``peak_threads`` where it was measured.
     """
 
     threads: tuple[int, ...]

@@ -83,10 +83,9 @@ class _Thread:
             warmup_calls = self.successes + self.failures
             self._forget()
         cpu, begin = time.thread_time_ns(), time.monotonic_ns()
+        # idle time belongs to the rate; a thread that is behind begins when it is free
         if limits.interval and (begin <= self.due or not limits.warmup):
-            begin = (
-                warm_until  # idle time belongs to the rate; a thread that is behind begins when it is free
-            )
+            begin = warm_until
         deadline = warm_until + limits.duration if limits.duration else 0
         self._stretch(deadline, limits.count, limits.samples)
         used = time.thread_time_ns() - cpu - self.spun

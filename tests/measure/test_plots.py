@@ -228,7 +228,9 @@ def test_no_series_of_a_tail_is_named_across_another() -> None:
     late = pack(np.arange(1000, 201000, 10, dtype=np.uint64))
     figure = measure.tail_figure({"early": early, "late": late}, "t")
     figure.draw_without_rendering()
-    (axes,), (legend,) = figure.axes, figure.legends
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    assert legend is not None
     assert not list(axes.texts)
     assert not axes.get_window_extent().overlaps(legend.get_window_extent())
     assert legend.get_window_extent().x1 <= figure.bbox.x1

@@ -1,7 +1,7 @@
 """pytest plugin: every notebook that is collected runs once per token and is judged cell by cell.
 
     pytest notebooks                             every sandbox that this machine can bring up
-    pytest benchmarks                            the two that come up anywhere
+    pytest benchmarks                            the sandbox that comes up anywhere
     pytest notebooks --token softhsm             one token
     pytest notebooks/03-signing.ipynb::nss       one notebook on one token
     pytest --nbval notebooks                     nbval by itself; this plugin steps aside
@@ -78,8 +78,8 @@ class NotebookFile(pytest.File):
         """One run for each token."""
         from workbench import tokens
 
-        # a benchmark takes its time, and what is held of it does not depend on the token: two will do
-        usual = tokens.PLAIN if self.path.parent.name == "benchmarks" else tokens.PROVIDERS
+        # a benchmark takes its time, and what is held of it does not depend on the token: one will do
+        usual = tokens.PLAIN[:1] if self.path.parent.name == "benchmarks" else tokens.PROVIDERS
         for token in self.config.option.workbench_tokens or usual:
             yield TokenRun.from_parent(self, name=token)
 

@@ -37,7 +37,6 @@ __all__ = [
     "make_job",
     "prepare",
     "provenance",
-    "remove_stored",
     "together",
 ]
 
@@ -119,7 +118,6 @@ class Stage:
         self.retired: list[Session] = []
         self.users = counting()
         self.keys: dict[tuple[str, Use, str], Keys] = {}
-        self.stored: list[Keys] = []
         self.named: list[NamedKey] = []
         self.jobs: dict[tuple[str, int], Job] = {}
         self.floors: dict[tuple[str, str, int], Job] = {}
@@ -360,21 +358,9 @@ def _keys(token: Token, case: Case) -> Keys | None:
     known = name, use_of(case), case.residency
     made = _stage.keys.get(known)
     if made is None:
-        stored = case.residency == "token"
-        made = _stage.keys[known] = generate(_stage.sessions[0], name, use_of(case), stored)
-        _stage.stored += [made] if stored else []
+        made = generate(_stage.sessions[0], name, use_of(case), case.residency == "token")
+        _stage.keys[known] = made
     return made
-
-
-def remove_stored(token: Token) -> int:
-    """Destroy the token objects that the worker made for cases of that residency; how many there were."""
-    handles = {handle for keys in _stage.stored for handle in (keys.public, keys.private)}
-    _stage.stored.clear()
-    _stage.keys = {known: keys for known, keys in _stage.keys.items() if known[2] != "token"}
-    _stage.jobs.clear()
-    for handle in handles:
-        C.DestroyObject(_stage.sessions[0], handle)
-    return len(handles)
 
 
 def make_job(session: Session, case: Case, keys: Keys | None, user: int) -> Job:
